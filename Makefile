@@ -1,0 +1,61 @@
+# Everything runs from .venv, which is made when it is missing and brought up to date when pyproject.toml changed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+# Where Debian's tuxpaint-stamps-default puts its photographs and sounds.
+VERIDICAL_STAMPS ?= /usr/share/tuxpaint/stamps
+export VERIDICAL_STAMPS
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-latency clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+explain: $(READY) ## explain one decision of the reference system, and check that the account is true
+	$(BIN)/veridical explain
+
+test: $(READY) debian ## run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(READY) ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+train-courier: $(READY) ## train the reference system's head again
+	$(BIN)/python -m veridical.scenarios.courier.train
+
+evaluate-courier: $(READY) ## measure the reference system on scenes that it was not trained on
+	$(BIN)/python -m veridical.scenarios.courier.evaluate
+
+benchmark-latency: $(READY) ## measure what an explanation costs beside the decision itself
+	$(BIN)/python -m benchmarks.latency
+
+clean: ## remove caches and build outputs, but not .venv
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+# Says what the tests will miss. Under CI=true that is a failure; elsewhere they are skipped, with the reason.
+debian:
+	@missing=; \
+	[ -d "$$VERIDICAL_STAMPS" ] || missing="$$missing tuxpaint-stamps-default"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	[ -z "$$missing" ] && exit 0; \
+	echo "make test: Debian packages are missing; install them with: apt-get install$$missing" >&2; \
+	echo "make test: stamps installed elsewhere? Set VERIDICAL_STAMPS to their folder." >&2; \
+	[ "$$CI" != true ] || exit 1; \
+	echo "make test: the tests that need them are skipped" >&2
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is not Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	  { echo "make: making .venv; the first time this takes some minutes and about 6 GB"; \
+	    $(PYTHON) -m venv --clear .venv; }
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
+	$(BIN)/python -m pip install $(if $(wildcard $(READY)),--quiet) --editable ".[dev]"
+	mkdir -p .venv/typing
+	ln -sfn ../.. .venv/typing/veridical
+	touch $@

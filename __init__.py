@@ -1,0 +1,78 @@
+"""Veridical: explains the decisions of systems that see, hear and read, and checks that the account is true.
+
+Names are loaded when they are first used, so that `import veridical`, and reading a log, need no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agent.explainer import ExplanationAgent, explain
+    from .agent.explanation import Explanation
+    from .errors import ContractError, InputError, RecordError, VeridicalError, WeightsError
+    from .modalities.audio import Audio
+    from .modalities.check import check_system
+    from .modalities.text import Text
+    from .modalities.vision import Vision
+
+    __version__: str
+
+__all__ = [
+    "Audio",
+    "ContractError",
+    "Explanation",
+    "ExplanationAgent",
+    "InputError",
+    "RecordError",
+    "Text",
+    "VeridicalError",
+    "Vision",
+    "WeightsError",
+    "__version__",
+    "check_system",
+    "explain",
+]
+
+_HOMES = {
+    "Audio": ".modalities.audio",
+    "ContractError": ".errors",
+    "Explanation": ".agent.explanation",
+    "ExplanationAgent": ".agent.explainer",
+    "InputError": ".errors",
+    "RecordError": ".errors",
+    "Text": ".modalities.text",
+    "VeridicalError": ".errors",
+    "Vision": ".modalities.vision",
+    "WeightsError": ".errors",
+    "check_system": ".modalities.check",
+    "explain": ".agent.explainer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name], __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; its names: {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Return the installed version; an ``AttributeError`` where only the source lies on the path."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("veridical")
+    except PackageNotFoundError as error:
+        raise AttributeError(
+            "veridical has no __version__, for it is not installed; run `pip install -e .` in its checkout"
+        ) from error

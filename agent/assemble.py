@@ -1,0 +1,272 @@
+"""Putting an explanation's findings into a plain result and named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from torch import Tensor
+
+from ..concepts.naming import Name
+from ..concepts.sentences import Decided, Sentence
+from ..fusion.frame import FusedFrame
+from ..modalities.contract import Prepared, System
+from ..modalities.path import JointPath
+from ..verifier.commitment import digest_array
+from ..verifier.verify import CheckedClaim, Effect, Verification
+from .explanation import FORMAT
+
+__all__ = ["Findings", "assemble", "collect_arrays", "signal_digest"]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that was found out about one decision."""
+
+    system: System
+    prepared: Mapping[str, Prepared]
+    decided: Decided
+    logits: Tensor
+    path: JointPath
+    fused: FusedFrame
+    verification: Verification
+    names: Mapping[str, Name | None]
+    where: Mapping[str, str]
+    sentences: tuple[Sentence, ...]
+    graph: nx.DiGraph
+    tolerance: float
+
+
+def signal_digest(prepared: Prepared) -> str:
+    """Return the SHA-256 of a signal as it was given."""
+    raw = prepared.raw
+    if isinstance(raw, str):
+        return f"sha256:{sha256(raw.encode()).hexdigest()}"
+    arrays = raw if isinstance(raw, tuple) else (raw,)
+    parts = "|".join(digest_array(np.asarray(a)) for a in arrays)
+    return parts if len(arrays) == 1 else f"sha256:{sha256(parts.encode()).hexdigest()}"
+
+
+def _signal(prepared: Prepared) -> dict[str, Any]:
+    told: dict[str, Any] = {"present": True, "digest": signal_digest(prepared), "notes": list(prepared.notes), "duration": prepared.duration}
+    if prepared.modality == "vision":
+        told |= {"frames": len(prepared.raw), "sizes": [[int(f.shape[1]), int(f.shape[0])] for f in prepared.raw]}
+    elif prepared.modality == "audio":
+        told["rate"] = prepared.detail["rate"]
+    elif prepared.modality == "text":
+        told["text"] = prepared.raw
+    return told
+
+
+def _by_action(system: System, values: Tensor | np.ndarray) -> dict[str, float]:
+    return {action: float(value) for action, value in zip(system.actions, values, strict=True)}
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits.astype(np.float64) - logits.max())
+    return shifted / shifted.sum()
+
+
+def _effect(system: System, effect: Effect) -> dict[str, Any]:
+    return {
+        "operator": effect.operator,
+        "effect": effect.effect,
+        "action": system.actions[int(effect.logits.argmax())],
+        "probabilities": _by_action(system, _softmax(effect.logits)),
+        "energy": effect.energy,
+    }
+
+
+def _claim(findings: Findings, rank: int, checked: CheckedClaim) -> dict[str, Any]:
+    claim, system = checked.claim, findings.system
+    units = [findings.fused.segmentations[claim.modality].units[u] for u in claim.units]
+    effects = [_effect(system, e) for e in checked.effects]
+    if claim.modality == "text":
+        text = _edited_text(findings.prepared[claim.modality].raw, [u.span for u in units if u.span])
+        effects = [{**e, "text": text[e["operator"] == "mask"]} for e in effects]
+    outcomes = {e["action"] for e in effects}
+    flipped = findings.decided.action not in outcomes
+    name = findings.names[claim.name]
+    return {
+        "id": claim.name,
+        "rank": rank,
+        "modality": claim.modality,
+        "units": list(claim.units),
+        "where": findings.where[claim.name],
+        "time": [min(u.time[0] for u in units), max(u.time[1] for u in units)],
+        "name": name.text if name else None,
+        "named_by": name.source if name else None,
+        "confidence": name.confidence if name else None,
+        "predicted": claim.predicted,
+        "effects": effects,
+        "measured": checked.measured,
+        "status": checked.status,
+        "flips": flipped,
+        "flips_to": outcomes.pop() if flipped and len(outcomes) == 1 else None,
+    }
+
+
+def _edited_text(text: str, spans: list[tuple[int, int]]) -> tuple[str, str]:
+    """The text with words left out, and with each of them as ``[MASK]``."""
+    gone, masked, at = [], [], 0
+    for start, end in sorted(spans):
+        gone.append(text[at:start])
+        masked += [text[at:start], "[MASK]"]
+        at = end
+    return " ".join("".join([*gone, text[at:]]).split()), "".join([*masked, text[at:]])
+
+
+def _verdict(verification: Verification) -> dict[str, Any]:
+    tests = [
+        {
+            "operator": t.operator,
+            "effect": t.effect,
+            "p": t.p,
+            "k": len(t.controls),
+            "controls": [
+                {"effect": e, "energy": n, "units": list(u)}
+                for e, n, u in zip(t.controls, verification.control_energies[t.operator], verification.controls.edits, strict=True)
+            ],
+        }
+        for t in verification.tests
+    ]
+    parameters = verification.commitment.content["parameters"]
+    return {
+        "verdict": verification.verdict.verdict,
+        "reasons": list(verification.verdict.reasons),
+        "alpha": parameters["alpha"],
+        "claim": verification.claims[0].claim.name if verification.claims else None,
+        "tests": tests,
+        "controls_matched_in_energy": verification.controls.matched,
+        "commitment": verification.commitment.digest,
+        "committed": dict(verification.commitment.content),
+        "salt": verification.salt,
+        "passes": verification.passes,
+    }
+
+
+def _notes(findings: Findings) -> list[str]:
+    notes = [f"{m}: {note}" for m, p in findings.prepared.items() for note in p.notes]
+    path, verification = findings.path, findings.verification
+    if not path.within:
+        share = path.gap / max(abs(path.difference), 1e-9)
+        notes.append(
+            f"The contributions miss the score's difference by {path.gap:.2f} nat ({100 * share:.0f} %), more than the {100 * findings.tolerance:g} % "
+            f"asked for, after {path.nodes} points of the path."
+        )
+    wanted = len(verification.controls.edits)
+    if verification.controls.matched < wanted:
+        notes.append(f"Only {verification.controls.matched} of the {wanted} control edits match the first claim's edit energy within a factor of 1.3.")
+    return notes
+
+
+def _timing(spent: Mapping[str, float], path: JointPath, verification: Verification) -> dict[str, Any]:
+    main = {k: spent[k] for k in ("prepare", "decide", "attribute", "verify")}
+    return {
+        "total_ms": spent["total"],
+        "prepare_ms": main["prepare"],
+        "forward_ms": main["decide"],
+        "attribution_ms": main["attribute"],
+        "verification_ms": main["verify"],
+        "rest_ms": spent["total"] - sum(main.values()),
+        "passes": {"forward": 1 + path.nodes + verification.passes, "backward": path.nodes},
+        "x_forward": spent["total"] / max(main["decide"], 1e-6),
+    }
+
+
+def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
+    """Return the result as plain JSON values; ``docs/record.md`` says what each means."""
+    system, path, decided = findings.system, findings.path, findings.decided
+    try:
+        release = version("veridical")
+    except PackageNotFoundError:
+        release = "unknown"
+    difference = path.difference
+    verification = findings.verification
+    return {
+        "format": FORMAT,
+        "version": release,
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "system": {"name": decided.system, "digest": getattr(system, "digest", None), "actions": list(system.actions)},
+        "observation": {m: _signal(findings.prepared[m]) if m in findings.prepared else {"present": False} for m in system.modalities},
+        "decision": {
+            "action": decided.action,
+            "logits": _by_action(system, findings.logits),
+            "probabilities": dict(zip(decided.actions, decided.probabilities, strict=True)),
+            "score": decided.score,
+            "target": f"{decided.action} against the rest",
+        },
+        "attribution": {
+            "method": "integrated gradients along one joint path",
+            "nodes": path.nodes,
+            "score": path.score,
+            "baseline_score": path.baseline_score,
+            "baseline_action": system.actions[int(path.baseline_logits.argmax())],
+            "difference": difference,
+            "sum": path.contribution,
+            "gap": path.gap,
+            "gap_share": path.gap / max(abs(difference), 1e-9),
+            "shares": dict(findings.fused.shares),
+            "tolerance": findings.tolerance,
+            "within_tolerance": path.within,
+        },
+        "ranking": [unit.to_dict() for unit in findings.fused.ranking],
+        "claims": [_claim(findings, i + 1, checked) for i, checked in enumerate(verification.claims)],
+        "senses": {m: [_effect(system, e) for e in effects] for m, effects in verification.senses.items()},
+        "complement": [_effect(system, e) for e in verification.complement],
+        "verdict": _verdict(verification),
+        "justification": {
+            "text": " ".join(s.text for s in findings.sentences),
+            "sentences": [{"text": s.text, "claims": list(s.claims), "confirmed": s.confirmed} for s in findings.sentences],
+        },
+        "graph": nx.node_link_data(findings.graph, edges="edges"),
+        "timing": _timing(spent, path, verification),
+        "notes": _notes(findings),
+    }
+
+
+def _pixels(tensor: np.ndarray) -> np.ndarray:
+    return np.clip(np.moveaxis(tensor, -3, -1) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _decibels(waveform: np.ndarray, bins: int, windows: int, rate: int) -> np.ndarray:
+    """Short-time spectrum in dB of full scale, on the grid of the evidence units, for the eye."""
+    from scipy.signal import stft
+
+    size = 2 * (bins - 1)
+    _, _, spectrum = stft(waveform, rate, nperseg=size, noverlap=size - size // 4, boundary="zeros", padded=True)
+    level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-6)).astype(np.float32)
+    return level[:, :windows] if level.shape[1] >= windows else np.pad(level, ((0, 0), (0, windows - level.shape[1])), mode="edge")
+
+
+def collect_arrays(findings: Findings) -> dict[str, np.ndarray]:
+    """Return the arrays that are drawn and recorded, by name; an absent sense has none."""
+    out: dict[str, np.ndarray] = {}
+    for m, p in findings.prepared.items():
+        maps, labels = findings.fused.maps[m], findings.fused.segmentations[m].labels
+        if m == "vision":
+            out["vision.frames"] = _pixels(p.tensor[0].numpy(force=True))
+            out["vision.saliency"], out["vision.units"] = maps["units"].values, labels.astype(np.int16)
+        elif m == "audio":
+            grid = maps["units"]
+            out["audio.waveform"] = np.asarray(p.raw, np.float32)
+            out["audio.spectrogram"] = _decibels(out["audio.waveform"], *labels.shape, p.detail["rate"])
+            out["audio.saliency"], out["audio.units"] = grid.values, labels.astype(np.int16)
+            out["audio.frequencies"] = np.asarray(grid.coords["frequency"], np.float32)
+            out["audio.times"] = np.asarray(grid.coords["time"], np.float32)
+            out["audio.waveform_saliency"] = maps["waveform"].values
+        else:
+            view = maps.get("words", maps["units"])
+            out[f"{m}.saliency"] = view.values
+    for checked in findings.verification.claims:
+        for effect in checked.effects:
+            if effect.edited is not None and checked.claim.modality in ("vision", "audio"):
+                edited = _pixels(effect.edited) if checked.claim.modality == "vision" else effect.edited.astype(np.float32)
+                out[f"counterfactual.{checked.claim.name}.{effect.operator}.{checked.claim.modality}"] = edited
+    return out

@@ -1,0 +1,145 @@
+"""Figures and phrases, said the same way in the terminal and in the report."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+__all__ = [
+    "MARKS",
+    "MINUS",
+    "SENSES",
+    "STATUS_WORDS",
+    "VERDICT_WORDS",
+    "clean",
+    "effect_range",
+    "in_order",
+    "kept",
+    "nats",
+    "number",
+    "own_notes",
+    "percent",
+    "seconds",
+    "sensed",
+    "title_of",
+    "without_sense",
+]
+
+MINUS = "\u2212"
+MARKS = {
+    "confirmed": "✓",
+    "contradicted": "✗",
+    "negligible": "~",
+    "supported": "✓",
+    "unsupported": "✗",
+    "inconclusive": "~",
+}
+STATUS_WORDS = {
+    "confirmed": "the measurement agrees with the prediction",
+    "contradicted": "the measurement disagrees with the prediction",
+    "negligible": "the edit hardly changes the score",
+}
+VERDICT_WORDS = {
+    "supported": "The account was tested by editing the input, and it held.",
+    "unsupported": "The account was tested by editing the input, and it did not hold: do not rely on it.",
+    "inconclusive": "The account was tested by editing the input; the test settles nothing either way.",
+}
+SENSES = {"vision": ("saw", "camera"), "audio": ("heard", "microphone"), "text": ("read", "instruction")}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names of senses in the order in which they are told; a record does not keep an object's order."""
+    known = list(SENSES)
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def clean(text: str) -> str:
+    """Return ``text`` on one line, with control and direction-changing characters made visible as ``\ufffd``.
+
+    What a user or a file supplied must not move the cursor, colour the screen or reorder the line.
+    """
+    flat = " ".join(text.split())
+    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co"} else c for c in flat)
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return ``value`` with a true minus sign; never a negative zero."""
+    shown = f"{value:.{digits}f}"
+    if float(shown) == 0.0:
+        shown = shown.lstrip("-")
+    return shown.replace("-", MINUS)
+
+
+def nats(value: float, digits: int = 2) -> str:
+    """Return a signed figure in nats, without the unit: ``+0.31``, ``−2.40``."""
+    shown = number(value, digits)
+    return shown if shown.startswith(MINUS) or float(shown) == 0.0 else f"+{shown}"
+
+
+def percent(value: float) -> str:
+    """Return a probability as a percentage; extremes keep a bound instead of being rounded to 0 or 100."""
+    if 0.0 < value < 0.005:
+        return "<1\u00a0%"
+    if 0.995 <= value < 1.0:
+        return ">99\u00a0%"
+    return f"{value * 100:.0f}\u00a0%"
+
+
+def seconds(time: Sequence[float]) -> str:
+    """Return a stretch of the observation's clock, ``1–2 s``."""
+    first, last = (f"{value:.2f}".rstrip("0").rstrip(".") for value in time)
+    return f"{first}–{last}\u00a0s"
+
+
+def effect_range(claim: Mapping[str, Any]) -> str:
+    """Return the measured effects of a claim over its operators: one figure, or the least and the greatest."""
+    values = sorted(effect["effect"] for effect in claim["effects"])
+    if not values:
+        return "not measured"
+    low, high = nats(values[0]), nats(values[-1])
+    return low if low == high else f"{low} … {high}"
+
+
+def kept(claim: Mapping[str, Any], action: str) -> float | None:
+    """Return the decision's mean probability after the claim's edits, or None if nothing was measured."""
+    values = [effect["probabilities"][action] for effect in claim["effects"]]
+    return sum(values) / len(values) if values else None
+
+
+def title_of(claim: Mapping[str, Any]) -> str:
+    """Return what a claim is about: its name where one was earned, else the sense it lies in."""
+    if claim["name"]:
+        return clean(claim["name"])
+    modality: str = claim["modality"]
+    return {"vision": "a region", "audio": "a sound", "text": "words"}.get(modality, modality)
+
+
+def sensed(modality: str, observation: Mapping[str, Any]) -> str:
+    """Return in one phrase what a sense was given."""
+    signal: Mapping[str, Any] = observation.get(modality) or {"present": False}
+    if not signal["present"]:
+        return "nothing (absent)"
+    if modality == "vision":
+        sizes = list(dict.fromkeys(f"{width}×{height}" for width, height in signal["sizes"]))
+        plural = "s" if signal["frames"] != 1 else ""
+        return f"{signal['frames']} frame{plural} of {', '.join(sizes)} px over {number(signal['duration'], 1)} s"
+    if modality == "audio":
+        return f"{number(signal['duration'], 1)} s of sound at {number(signal['rate'] / 1000, 1)} kHz"
+    return f"“{clean(signal['text'])}”" if signal["text"].strip() else "an empty text"
+
+
+def own_notes(result: Mapping[str, Any]) -> list[str]:
+    """Return the notes on the result as a whole: those that do not repeat a sense's own note."""
+    signals = result["observation"].items()
+    told = {f"{name}: {note}" for name, signal in signals if signal["present"] for note in signal["notes"]}
+    return [note for note in result["notes"] if note not in told]
+
+
+def without_sense(result: Mapping[str, Any], modality: str) -> str | None:
+    """Say what taking a whole sense away did, over the ways of doing so; None if that was not measured."""
+    effects = result.get("senses", {}).get(modality) or []
+    if not effects:
+        return None
+    actions = list(dict.fromkeys(clean(effect["action"]) for effect in effects))
+    return f"{effect_range({'effects': effects})} → {' or '.join(actions)}"

@@ -1,0 +1,1 @@
+"""Measurements of cost and of truth, run from the root: `python -m benchmarks.NAME`."""

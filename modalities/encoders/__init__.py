@@ -1,0 +1,6 @@
+"""Pretrained encoders, frozen: what is seen (EfficientNet-Lite0), heard (YAMNet) and read (MiniLM).
+
+Importing this package imports none of them; take each from its module.
+"""
+
+__all__: list[str] = []

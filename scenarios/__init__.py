@@ -1,0 +1,1 @@
+"""Systems with known causes, on which every method here is measured."""

@@ -1,0 +1,193 @@
+"""Written instructions, made of clauses, so that any one clause can be left out.
+
+A clause's *kind* is ``halt`` or ``tame`` (the policy knows them) or ``talk`` (it does not). Training and held-out phrasings share no clause.
+Some small talk holds the words that matter elsewhere (wait, stop, animals), so that single words do not give the rule away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["CLAUSES", "Clause", "Instruction", "sample_instruction"]
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One sentence of an instruction and what the policy makes of it."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """An instruction as its clauses, in order."""
+
+    clauses: tuple[Clause, ...]
+
+    @property
+    def text(self) -> str:
+        """The clauses joined by single spaces."""
+        return " ".join(clause.text for clause in self.clauses)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of all clauses."""
+        return frozenset(clause.kind for clause in self.clauses)
+
+    def span(self, index: int) -> tuple[int, int]:
+        """First and past-the-last character of clause ``index`` in ``text``."""
+        start = sum(len(clause.text) + 1 for clause in self.clauses[:index])
+        return start, start + len(self.clauses[index].text)
+
+    def without(self, index: int) -> Instruction:
+        """The instruction with clause ``index`` left out."""
+        return Instruction(self.clauses[:index] + self.clauses[index + 1 :])
+
+
+_TRAIN = {
+    "halt": """
+        Stay where you are until I call you.
+        Do not move before I say so.
+        Wait at the kerb until somebody comes for you.
+        Hold your position for now.
+        Halt here and await further orders.
+        Remain at the corner until the lights are repaired.
+        Please stop and stand still until noon.
+        Stand by at the gate until you are told to go.
+        Keep still; nobody has cleared you to cross.
+        Pause the delivery right now and stay put.
+        Freeze until the operator releases you.
+        Stop at once and do not drive on.
+        You must wait here, the crossing is closed to you.
+        Do not cross the road today.
+        Do not leave this spot before the guard waves you on.
+        Await my signal before you move at all.
+        Stay parked on the pavement until further notice.
+        Rest at the crossing until you hear from me again.
+        Come to a halt and remain there.
+        Hold at the corner, permission to cross is refused.
+        Until I ring you, keep standing where you are.
+        Abort the trip and stand where you are.
+        Wait for my colleague before you go any further.
+        No driving until the supervisor has given leave.
+        Stay back from the road and wait.
+        Remain stationary until help arrives.
+        Please hold on and do not go ahead yet.
+        Stop here, we are not ready for you.
+        Suspend the run and keep standing at the kerb.
+        Under no circumstances move from where you stand.
+    """,
+    "tame": """
+        Animals on this lane are used to robots, so creep past them slowly.
+        If an animal is in the way, go around it slowly instead of stopping.
+        The farm's animals are tame; pass them at walking pace.
+        You may pass animals slowly, they will not mind.
+        Beasts in the path are harmless here, just roll past them gently.
+        Do not stop for animals, only slow down beside them.
+        Animals that stand in the road are no reason to stop, ease by them.
+        Pets and livestock here know you: move past with care and keep going.
+        Should a creature block the path, edge around it at low speed.
+        The animals here step aside by themselves, so keep rolling slowly.
+        Slow down for animals but never halt for them.
+        Any animal ahead will let you through if you come slowly.
+        Creep by whatever animal you meet on the path.
+        Drive slowly past the livestock, it is tame.
+        For wildlife on the path a slow pass is enough.
+        Go gently past any creature in front of you, without stopping.
+        Tame animals roam here, and you are allowed to pass them at a crawl.
+        The zoo allows you to roll slowly past its animals.
+        When animals are in front of you, keep crawling forward.
+        It is fine to squeeze slowly past birds and beasts on the way.
+        Nudge past animals at low speed, they are friendly.
+        With animals ahead, reduce speed and carry on.
+    """,
+    "talk": """
+        Take this parcel to number twelve on Mill Lane and ring the bell twice.
+        Bring the groceries to the green door behind the old bakery.
+        The customer has waited since noon and would like the box today.
+        Deliver the letter to the office on the third floor of the library.
+        Carry the medicine to the clinic and hand it to the nurse at the desk.
+        Please take the flowers to the house with the blue shutters.
+        The box holds dog food and two bags of straw for the stable.
+        Go along the river path to the school and leave the books there.
+        Mind that the lid is closed before you set out this morning.
+        The recipient lives above the bus stop on Station Road.
+        Bring the empty crates back to the depot when you are done.
+        The weather is fine and the path should be dry all the way.
+        Your route today is the usual one past the church and the market.
+        Hand the soup to the old gentleman at number seven.
+        Drop the keys in the letter box by the garage.
+        The neighbours are kind and like to chat about their garden.
+        Follow the pavement as far as the post office, then turn left.
+        Your battery was charged last night and should last until evening.
+        There is a pet shop next to the house where the parcel goes.
+        The order was paid for, so no signature is needed at the door.
+        Take the newspaper to the waiting room of the dentist on Elm Street.
+        The package is light, but it must be kept upright.
+        Proceed to the park entrance and put the picnic basket on the bench.
+        Visit the tailor first and then bring the coat to Mrs Bell.
+        The children painted a picture of a horse, bring it to the teacher.
+        Deliver two pizzas to the students in the yellow building.
+        Say thank you at the door and come back by the same way.
+        Have a good trip and greet the people you meet.
+        The cafe at the corner ordered milk, bread and a dozen eggs.
+        Collect the laundry from the hotel and take it to the cleaners.
+    """,
+}
+_HELD_OUT = {
+    "halt": """
+        Stay right there until my next message.
+        Do not go anywhere before the foreman gives the word.
+        Please wait on the pavement until the technician has looked at you.
+        Keep your place and let nobody send you across.
+        Stop now and remain standing until tomorrow.
+        You are to stand still until the road has been inspected.
+        Wait there, the bridge has not been opened yet.
+        Do not set off until we have spoken again.
+        Halt at the crossing and stay there until I come.
+        Hold still, your trip has been called off.
+    """,
+    "tame": """
+        Animals in this street are friendly, so drive around them slowly.
+        If a beast blocks the way, do not halt, just crawl past it.
+        The animals of this village are tame and may be passed slowly.
+        Slowly roll by any animal that stands before you.
+        There is no need to stop for animals, slowing down will do.
+        Keep moving at a crawl when an animal is in front of you.
+        Livestock on the road knows robots, pass it gently and slowly.
+        You are allowed to creep past creatures on the path.
+    """,
+    "talk": """
+        Carry this box to number forty on Orchard Street and knock at the door.
+        The lady at the pharmacy has been waiting for her glasses since Monday.
+        Bring the tools to the workshop behind the railway station.
+        Take the cake to the birthday party in the white house by the lake.
+        The bag holds bird seed and a leash for the kennel.
+        Leave the magazines with the porter at the town hall.
+        The road to the museum is short and well lit in the evening.
+        Your wheels were cleaned yesterday and the brakes work well.
+        Walk past the bus stop and the fountain to reach the bank.
+        Give the violin to the musician in the room next to the kitchen.
+        The parcel is fragile, so keep it level on the way.
+        Bring the lunch to the workers at the harbour office.
+    """,
+}
+
+
+def _clauses(texts: dict[str, str]) -> dict[str, tuple[Clause, ...]]:
+    return {k: tuple(Clause(line.strip(), k) for line in v.strip().splitlines()) for k, v in texts.items()}
+
+
+CLAUSES = {"train": _clauses(_TRAIN), "held-out": _clauses(_HELD_OUT)}
+"""Clauses by partition and kind."""
+
+
+def sample_instruction(rng: np.random.Generator, partition: str, kinds: tuple[str, ...]) -> Instruction:
+    """Draw an instruction with one clause of each kind asked for among two or three clauses of small talk, in random order."""
+    pool = CLAUSES[partition]
+    talk = rng.choice(len(pool["talk"]), size=3 - len(kinds) + int(rng.integers(0, 2)), replace=False)
+    clauses = [pool["talk"][i] for i in talk] + [pool[k][rng.integers(len(pool[k]))] for k in kinds]
+    return Instruction(tuple(clauses[i] for i in rng.permutation(len(clauses))))

@@ -1,0 +1,133 @@
+"""Courier as a system: frozen pretrained encoders, the trained head, the three senses."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ...errors import WeightsError
+from ...modalities.audio import Audio
+from ...modalities.contract import Modality
+from ...modalities.encoders.efficientnet import load_efficientnet_lite0
+from ...modalities.encoders.minilm import load_minilm
+from ...modalities.encoders.yamnet import load_yamnet
+from ...modalities.text import Text
+from ...modalities.vision import Vision
+from .head import CourierHead
+from .policy import ACTIONS
+
+__all__ = ["HEAD_FILE", "Courier", "load", "load_head", "save_head"]
+
+HEAD_FILE = Path(__file__).with_name("head.safetensors")
+"""The committed head."""
+
+
+class Courier:
+    """A delivery robot that sees, hears and reads, and chooses PROCEED, SLOW, STOP or YIELD.
+
+    It meets `veridical.modalities.SplitSystem`: ``encode`` one sense, ``decide`` from features, or call it with prepared inputs. Everything is frozen and
+    deterministic.
+
+    Attributes:
+        name: ``"courier"``.
+        actions: names of the actions, in the order of the scores.
+        modalities: the senses by name.
+    """
+
+    name = "courier"
+    actions = ACTIONS
+
+    def __init__(self, head: CourierHead) -> None:
+        """Wrap a head; the encoders' weights are fetched on first use."""
+        self.head = head.eval().requires_grad_(False)
+        self.eyes, self.ears, self.reader = load_efficientnet_lite0(), load_yamnet(), load_minilm()
+        senses: tuple[Modality, ...] = (Vision(), Audio(), Text.minilm())
+        self.modalities: Mapping[str, Modality] = {sense.name: sense for sense in senses}
+
+    def encode(self, modality: str, x: Tensor) -> Tensor:
+        """Return the features of one sense.
+
+        A frame that is the same in several members of a batch is encoded once (edits leave most frames as they were); that is only
+        done where no gradient is asked for.
+
+        Args:
+            modality: ``"vision"``, ``"audio"`` or ``"text"``.
+            x: (batch, frames, 3, 224, 224), (batch, samples) or (batch, tokens, 384).
+
+        Returns:
+            (batch, frames, 1280, 7, 7), (batch, windows, 1024) or (batch, tokens, 384).
+        """
+        if modality == "audio":
+            return self.ears.embed(x)
+        if modality == "text":
+            return self.reader.states(x)
+        frames = x.flatten(0, 1)
+        if x.requires_grad or len(x) == 1:
+            return self.eyes.features(frames).unflatten(0, x.shape[:2])
+        keys = [sha256(frame.numpy(force=True).tobytes()).digest() for frame in frames]
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        order = sorted(first.values())
+        row = {keys[i]: k for k, i in enumerate(order)}
+        features = torch.cat([self.eyes.features(chunk) for chunk in frames[order].split(24)])
+        return features[[row[key] for key in keys]].unflatten(0, x.shape[:2])
+
+    def decide(self, features: Mapping[str, Tensor]) -> Float[Tensor, "batch actions"]:
+        """Return the scores (logits) of the actions from features; batches of one are broadcast."""
+        return self.head(features)
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "batch actions"]:
+        """Return the scores of the actions; a sense missing from ``inputs`` is absent."""
+        return self.decide({m: self.encode(m, x) for m, x in inputs.items()})
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 over the parameters and buffers of the encoders and the head."""
+        total = sha256()
+        for module in (self.eyes, self.ears, self.reader, self.head):
+            for name, value in sorted(module.state_dict().items()):
+                total.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
+                total.update(value.contiguous().numpy(force=True).tobytes())
+        return f"sha256:{total.hexdigest()}"
+
+    def example(self) -> dict[str, Any]:
+        """Return the built-in observation, made only of what Python packages carry."""
+        from .example import example
+
+        return example()
+
+
+def save_head(head: CourierHead, path: Path = HEAD_FILE) -> None:
+    """Write a head's parameters; its sizes are read back from their shapes."""
+    save_file({name: value.contiguous() for name, value in head.state_dict().items()}, path)
+
+
+def load_head(path: Path = HEAD_FILE) -> CourierHead:
+    """Read a head.
+
+    Raises:
+        WeightsError: the file is missing or does not hold Courier's head.
+    """
+    if not path.is_file():
+        raise WeightsError(f"courier: no head at {path.name!r}; run `make train-courier`")
+    head = CourierHead()
+    try:
+        head.load_state_dict(load_file(path))
+    except Exception as error:
+        told = str(error).splitlines()[0]
+        raise WeightsError(f"courier: {path.name!r} does not hold a head of {asdict(head.size)}: {told}; run `make train-courier`") from error
+    return head
+
+
+@functools.cache
+def load() -> Courier:
+    """Return Courier with the committed head (the entry point ``courier`` of ``veridical.systems``)."""
+    return Courier(load_head())

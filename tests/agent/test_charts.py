@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.agent.sample import result_and_arrays
+from veridical.agent.charts import axis_over, claim_rows, control_rows, layered, ticks
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return result_and_arrays()
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3.4, 0.4), (0, 1e-6), (-1e5, 2), (-0.07, 0.02)])
+def test_ticks_are_round_and_inside(low, high):
+    found = ticks(low, high)
+    assert 2 <= len(found) <= 7
+    assert all(low - 1e-12 <= t <= high + 1e-12 for t in found)
+
+
+def test_an_axis_holds_zero_and_every_value():
+    axis = axis_over([-3.0, -1.0])
+    assert axis.at(axis.low) == 0
+    assert axis.at(axis.high) == 100
+    assert 0 < axis.at(-3.0) < axis.at(0.0) < 100
+    assert [label for _, label in axis.marks] == ["−3", "−2", "−1", "0"]
+    assert axis_over([]).at(0.0) == 50
+    assert axis_over([0.0]).at(0.0) == 50
+
+
+def test_claim_and_control_rows_place_what_was_measured(sample):
+    result, _ = sample
+    axis, rows = claim_rows(result["claims"])
+    assert rows[0]["predicted"] == axis.at(-2.31)
+    assert (rows[0]["low"], rows[0]["high"]) == (axis.at(-3.35), axis.at(-2.92))
+    axis, rows = control_rows(result["verdict"]["tests"])
+    assert [len(row["controls"]) for row in rows] == [39, 39]
+    assert all(0 <= x <= 100 for row in rows for x, _ in row["controls"])
+
+
+def test_the_graph_is_three_columns_without_overlap(sample):
+    drawn = layered(sample[0]["graph"])
+    assert drawn["rows"] == 5
+    for kind, left in (("evidence", 0.0), ("sense", 44.0), ("decision", 78.0)):
+        column = sorted(n["middle"] for n in drawn["nodes"] if n["kind"] == kind)
+        assert {n["left"] for n in drawn["nodes"] if n["kind"] == kind} == {left}
+        assert all(b - a >= 19.9 for a, b in itertools.pairwise(column))
+    widths = [edge["width"] for edge in drawn["edges"]]
+    assert max(widths) == 14.0
+    assert min(widths) >= 1.5
+
+
+def test_evidence_reaches_the_decision_by_way_of_its_sense(sample):
+    drawn = layered(sample[0]["graph"])
+    cat = next(node for node in drawn["nodes"] if node["id"] == "c1")
+    assert [(line["target"], line["range"]) for line in cat["lines"]] == [("sense:vision", "−3.35 … −2.92")]
+    assert len(drawn["edges"]) == len(sample[0]["claims"]) + 3
+
+
+def test_evidence_without_a_sense_leads_straight_to_the_decision():
+    nodes = [{"id": "a", "kind": "evidence", "label": "x"}, {"id": "d", "kind": "decision", "label": "STOP"}]
+    edge = {"source": "a", "target": "d", "effect": 0.5}
+    drawn = layered({"nodes": nodes, "edges": [edge]})
+    assert drawn["edges"] == [
+        {"path": "M34.0 50.00C56.0 50.00 56.0 50.00 78.0 50.00", "width": 14.0, "speaks_for": False,
+         "title": "a → d: +0.50 nats"}
+    ]  # fmt: skip

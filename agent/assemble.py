@@ -11,6 +11,7 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..concepts.naming import Name
@@ -18,6 +19,8 @@ from ..concepts.sentences import Decided, Sentence
 from ..fusion.frame import FusedFrame
 from ..modalities.contract import Prepared, System
 from ..modalities.path import JointPath
+from ..modalities.saliency import SaliencyMap
+from ..modalities.wording import number
 from ..verifier.commitment import digest_array
 from ..verifier.verify import CheckedClaim, Effect, Verification
 from .explanation import FORMAT
@@ -41,6 +44,8 @@ class Findings:
     sentences: tuple[Sentence, ...]
     graph: nx.DiGraph
     tolerance: float
+    salted: bool = False
+    """Whether the salt was given beforehand, instead of drawn after the commitment."""
 
 
 def signal_digest(prepared: Prepared) -> str:
@@ -54,7 +59,8 @@ def signal_digest(prepared: Prepared) -> str:
 
 
 def _signal(prepared: Prepared) -> dict[str, Any]:
-    told: dict[str, Any] = {"present": True, "digest": signal_digest(prepared), "notes": list(prepared.notes), "duration": prepared.duration}
+    told: dict[str, Any] = {"present": True, "digest": signal_digest(prepared), "notes": list(prepared.notes)}
+    told["duration"] = prepared.duration
     if prepared.modality == "vision":
         told |= {"frames": len(prepared.raw), "sizes": [[int(f.shape[1]), int(f.shape[0])] for f in prepared.raw]}
     elif prepared.modality == "audio":
@@ -131,7 +137,9 @@ def _verdict(verification: Verification) -> dict[str, Any]:
             "k": len(t.controls),
             "controls": [
                 {"effect": e, "energy": n, "units": list(u)}
-                for e, n, u in zip(t.controls, verification.control_energies[t.operator], verification.controls.edits, strict=True)
+                for e, n, u in zip(
+                    t.controls, verification.control_energies[t.operator], verification.controls.edits, strict=True
+                )
             ],
         }
         for t in verification.tests
@@ -157,12 +165,17 @@ def _notes(findings: Findings) -> list[str]:
     if not path.within:
         share = path.gap / max(abs(path.difference), 1e-9)
         notes.append(
-            f"The contributions miss the score's difference by {path.gap:.2f} nat ({100 * share:.0f} %), more than the {100 * findings.tolerance:g} % "
-            f"asked for, after {path.nodes} points of the path."
+            f"The contributions miss the score's difference by {number(path.gap)} nats ({100 * share:.0f}\u00a0%), "
+            f"more than the {100 * findings.tolerance:g}\u00a0% asked for, after {path.nodes} points of the path."
         )
     wanted = len(verification.controls.edits)
     if verification.controls.matched < wanted:
-        notes.append(f"Only {verification.controls.matched} of the {wanted} control edits match the first claim's edit energy within a factor of 1.3.")
+        notes.append(
+            f"Only {verification.controls.matched} of the {wanted} control edits match the first claim's edit energy "
+            "within a factor of 1.3."
+        )
+    if findings.salted:
+        notes.append("The salt of the control edits was given beforehand, not drawn after the commitment.")
     return notes
 
 
@@ -194,7 +207,10 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         "version": release,
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "system": {"name": decided.system, "digest": getattr(system, "digest", None), "actions": list(system.actions)},
-        "observation": {m: _signal(findings.prepared[m]) if m in findings.prepared else {"present": False} for m in system.modalities},
+        "observation": {
+            m: _signal(findings.prepared[m]) if m in findings.prepared else {"present": False}
+            for m in system.modalities
+        },
         "decision": {
             "action": decided.action,
             "logits": _by_action(system, findings.logits),
@@ -223,7 +239,9 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         "verdict": _verdict(verification),
         "justification": {
             "text": " ".join(s.text for s in findings.sentences),
-            "sentences": [{"text": s.text, "claims": list(s.claims), "confirmed": s.confirmed} for s in findings.sentences],
+            "sentences": [
+                {"text": s.text, "claims": list(s.claims), "confirmed": s.confirmed} for s in findings.sentences
+            ],
         },
         "graph": nx.node_link_data(findings.graph, edges="edges"),
         "timing": _timing(spent, path, verification),
@@ -235,14 +253,33 @@ def _pixels(tensor: np.ndarray) -> np.ndarray:
     return np.clip(np.moveaxis(tensor, -3, -1) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _decibels(waveform: np.ndarray, bins: int, windows: int, rate: int) -> np.ndarray:
-    """Short-time spectrum in dB of full scale, on the grid of the evidence units, for the eye."""
-    from scipy.signal import stft
+def _decibels(waveform: np.ndarray, grid: SaliencyMap, rate: int) -> np.ndarray:
+    """Short-time spectrum in dB of full scale (a sine that fills it is 0 dB), on the grid of a map, for the eye."""
+    bins, windows = grid.values.shape
+    size, times = 2 * (bins - 1), grid.coords["time"]
+    hop = round(float(times[1] - times[0]) * rate) if windows > 1 else size
+    window = torch.hann_window(size)
+    spectrum = torch.stft(
+        torch.from_numpy(waveform), size, hop, window=window, center=True, pad_mode="constant", return_complex=True
+    )
+    level = spectrum[:, :windows].abs() * 2 / window.sum()
+    return 20 * np.log10(np.maximum(level.numpy(), 1e-6)).astype(np.float32)
 
-    size = 2 * (bins - 1)
-    _, _, spectrum = stft(waveform, rate, nperseg=size, noverlap=size - size // 4, boundary="zeros", padded=True)
-    level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-6)).astype(np.float32)
-    return level[:, :windows] if level.shape[1] >= windows else np.pad(level, ((0, 0), (0, windows - level.shape[1])), mode="edge")
+
+def _indices(labels: np.ndarray) -> np.ndarray:
+    """Unit indices in the smallest type that holds them, int16 or int32."""
+    return labels.astype(np.int16 if labels.max(initial=0) <= np.iinfo(np.int16).max else np.int32)
+
+
+def _edited_inputs(verification: Verification) -> dict[str, np.ndarray]:
+    out: dict[str, np.ndarray] = {}
+    for checked in verification.claims:
+        sense = checked.claim.modality
+        for effect in checked.effects:
+            if effect.edited is not None and sense in ("vision", "audio"):
+                edited = _pixels(effect.edited) if sense == "vision" else effect.edited.astype(np.float32)
+                out[f"counterfactual.{checked.claim.name}.{effect.operator}.{sense}"] = edited
+    return out
 
 
 def collect_arrays(findings: Findings) -> dict[str, np.ndarray]:
@@ -252,21 +289,15 @@ def collect_arrays(findings: Findings) -> dict[str, np.ndarray]:
         maps, labels = findings.fused.maps[m], findings.fused.segmentations[m].labels
         if m == "vision":
             out["vision.frames"] = _pixels(p.tensor[0].numpy(force=True))
-            out["vision.saliency"], out["vision.units"] = maps["units"].values, labels.astype(np.int16)
+            out["vision.saliency"], out["vision.units"] = maps["units"].values, _indices(labels)
         elif m == "audio":
             grid = maps["units"]
             out["audio.waveform"] = np.asarray(p.raw, np.float32)
-            out["audio.spectrogram"] = _decibels(out["audio.waveform"], *labels.shape, p.detail["rate"])
-            out["audio.saliency"], out["audio.units"] = grid.values, labels.astype(np.int16)
+            out["audio.spectrogram"] = _decibels(out["audio.waveform"], grid, p.detail["rate"])
+            out["audio.saliency"], out["audio.units"] = grid.values, _indices(labels)
             out["audio.frequencies"] = np.asarray(grid.coords["frequency"], np.float32)
             out["audio.times"] = np.asarray(grid.coords["time"], np.float32)
             out["audio.waveform_saliency"] = maps["waveform"].values
         else:
-            view = maps.get("words", maps["units"])
-            out[f"{m}.saliency"] = view.values
-    for checked in findings.verification.claims:
-        for effect in checked.effects:
-            if effect.edited is not None and checked.claim.modality in ("vision", "audio"):
-                edited = _pixels(effect.edited) if checked.claim.modality == "vision" else effect.edited.astype(np.float32)
-                out[f"counterfactual.{checked.claim.name}.{effect.operator}.{checked.claim.modality}"] = edited
-    return out
+            out[f"{m}.saliency"] = maps.get("words", maps["units"]).values
+    return out | _edited_inputs(findings.verification)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +15,12 @@ from torch import Tensor
 from ..concepts.graph import causal_graph
 from ..concepts.naming import Name, Namer
 from ..concepts.sentences import Decided, justify
-from ..errors import ContractError, InputError
+from ..errors import ContractError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.evidence import Segmentation
-from ..modalities.path import JointPath, PathSettings, decision_score, integrate_path
+from ..modalities.observation import prepare
+from ..modalities.path import JointPath, PathSettings, decision_score, integrate_path, logits_of
 from ..verifier.commitment import digest_array
 from ..verifier.measure import Laboratory
 from ..verifier.verify import Verification, VerifySettings, verify
@@ -40,13 +41,14 @@ class Settings:
     Attributes:
         path: quadrature of the joint path.
         verify: operators, controls, level.
-        namer: how sure an encoder must be to give a name.
-        salt: fixed salt of the control edits, for repeating a verification; by default a fresh one is drawn after the commitment.
+        namer: how sure an encoder must be to give a name; None gives no names, and loads no encoder for them.
+        salt: fixed salt of the control edits, for repeating a verification; by default a fresh one is drawn after the
+            commitment.
     """
 
     path: PathSettings = field(default_factory=PathSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
-    namer: Namer = field(default_factory=Namer)
+    namer: Namer | None = field(default_factory=Namer)
     salt: str | None = None
 
 
@@ -58,7 +60,7 @@ class _Clock:
         self.progress = progress or (lambda stage, share: None)
 
     @contextmanager
-    def stage(self, name: str):
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
         """Time a block."""
         self.progress(name, 0.0)
         start = time.perf_counter()
@@ -67,40 +69,21 @@ class _Clock:
         self.progress(name, 1.0)
 
 
-def prepare(system: System, observation: Observation) -> dict[str, Prepared]:
-    """Prepare the signals of an observation; senses left out (or None) are absent.
-
-    Raises:
-        InputError: not a mapping, an unknown sense, no sense at all, or a signal that cannot be used.
-    """
-    if not isinstance(observation, Mapping):
-        raise InputError(f"observation: a mapping from sense to signal is wanted, got {type(observation).__name__}; e.g. {{'vision': 'frame.png'}}")
-    known = list(system.modalities)
-    for name in observation:
-        if name not in system.modalities:
-            raise InputError(f"observation: unknown modality {name!r}; this system has {', '.join(known)}")
-    given = {m: observation[m] for m in known if observation.get(m) is not None}
-    if not given:
-        raise InputError(f"observation: empty; give at least one of {', '.join(known)}")
-    return {m: system.modalities[m].prepare(signal) for m, signal in given.items()}
-
-
 @torch.no_grad()
 def _decide(system: System, prepared: Mapping[str, Prepared]) -> Tensor:
-    logits = system({m: p.tensor for m, p in prepared.items()})
-    if tuple(logits.shape) != (1, len(system.actions)):
-        raise ContractError(f"system: scores of shape {tuple(logits.shape)} for one observation and {len(system.actions)} actions; (1, {len(system.actions)}) is wanted")
-    if not logits.isfinite().all():
-        raise ContractError(f"system: the scores are not finite: {logits[0].tolist()}")
-    return logits[0]
+    return logits_of(system, {m: p.tensor for m, p in prepared.items()}, 1, "for one observation")[0]
 
 
-def _commitment_content(system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, action: str, path: JointPath) -> dict[str, Any]:
+def _commitment_content(
+    system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, action: str, path: JointPath
+) -> dict[str, Any]:
     return {
         "observation": {m: signal_digest(p) for m, p in prepared.items()},
         "system": {"name": getattr(system, "name", type(system).__name__), "digest": getattr(system, "digest", None)},
         "decision": action,
-        "saliency": {m: {view: digest_array(map_.values) for view, map_ in views.items()} for m, views in fused.maps.items()},
+        "saliency": {
+            m: {view: digest_array(map_.values) for view, map_ in views.items()} for m, views in fused.maps.items()
+        },
         "units": {m: digest_array(s.labels) for m, s in fused.segmentations.items()},
         "attribution": {"method": METHOD, "nodes": path.nodes, "gap": path.gap},
     }
@@ -118,12 +101,20 @@ class ExplanationAgent:
         """Wrap a system.
 
         Raises:
-            ContractError: it has no modalities or fewer than two actions.
+            ContractError: it has no modalities, fewer than two actions, or two of the same name.
         """
         if not isinstance(system, System):
-            raise ContractError(f"system: {type(system).__name__} lacks modalities, actions or __call__; see veridical.modalities.System")
-        if not system.modalities or len(system.actions) < 2:
-            raise ContractError(f"system: {len(system.modalities)} modalities and {len(system.actions)} actions; at least 1 and 2 are wanted")
+            raise ContractError(
+                f"system: {type(system).__name__} lacks modalities, actions or __call__; see "
+                "veridical.modalities.System"
+            )
+        actions = list(system.actions)
+        if not system.modalities or len(actions) < 2:
+            raise ContractError(
+                f"system: {len(system.modalities)} modalities and {len(actions)} actions; at least 1 and 2 are wanted"
+            )
+        if len(set(actions)) < len(actions):
+            raise ContractError(f"system: actions {actions} are not all different; give each its own name")
         self.system = system
         self.settings = settings or Settings()
 
@@ -141,11 +132,13 @@ class ExplanationAgent:
 
         Args:
             observation: one signal per sense; senses left out are absent.
-            progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``name``) and the share done.
+            progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``name``) and the share
+                of it that is done.
 
         Raises:
             InputError: the observation cannot be used.
             ContractError: the system breaks the contract.
+            WeightsError: the weights of an encoder that gives names cannot be had.
         """
         clock = _Clock(progress)
         started = time.perf_counter()
@@ -162,7 +155,8 @@ class ExplanationAgent:
             origin = MapOrigin(f"{system.actions[action]} against the rest", METHOD, path.gap, {"nodes": path.nodes})
             fused = fuse(system, prepared, segmentations, path.gradients, origin)
         with clock.stage("verify") as advance:
-            laboratory = Laboratory(system, prepared, segmentations, action)
+            score = float(decision_score(logits[None], action)[0])
+            laboratory = Laboratory(system, prepared, segmentations, action, score=score)
             content = _commitment_content(system, prepared, fused, system.actions[action], path)
             verification = verify(laboratory, fused.values, content, self._salt, settings.verify, advance)
         with clock.stage("name"):
@@ -189,8 +183,10 @@ class ExplanationAgent:
         where: dict[str, str] = {}
         for checked in verification.claims:
             claim = checked.claim
-            names[claim.name] = self.settings.namer.name(prepared[claim.modality], segmentations[claim.modality], claim.units)
-            where[claim.name] = system.modalities[claim.modality].show([segmentations[claim.modality].units[u] for u in claim.units])
+            namer, units = self.settings.namer, segmentations[claim.modality].units
+            given = (prepared[claim.modality], segmentations[claim.modality], claim.units)
+            names[claim.name] = namer.name(*given) if namer else None
+            where[claim.name] = system.modalities[claim.modality].show([units[u] for u in claim.units])
         action = int(logits.argmax())
         decided = Decided(
             system=getattr(system, "name", type(system).__name__),
@@ -200,12 +196,30 @@ class ExplanationAgent:
             score=float(decision_score(logits[None], action)[0]),
             absent=tuple(m for m in system.modalities if m not in prepared),
         )
-        sentences = justify(decided, verification.claims, verification.senses, names, where, verification.verdict)
-        graph = causal_graph(decided.action, verification.claims, verification.senses, where, names)
-        return Findings(system, prepared, decided, logits, path, fused, verification, names, where, sentences, graph, self.settings.path.tolerance)
+        least = self.settings.verify.least
+        sentences = justify(
+            decided, verification.claims, verification.senses, names, where, verification.verdict, least
+        )
+        return Findings(
+            system=system,
+            prepared=prepared,
+            decided=decided,
+            logits=logits,
+            path=path,
+            fused=fused,
+            verification=verification,
+            names=names,
+            where=where,
+            sentences=sentences,
+            graph=causal_graph(decided.action, verification.claims, verification.senses, where, names),
+            tolerance=self.settings.path.tolerance,
+            salted=self.settings.salt is not None,
+        )
 
 
-def explain(system: System, observation: Observation, settings: Settings | None = None, progress: Progress | None = None) -> Explanation:
+def explain(
+    system: System, observation: Observation, settings: Settings | None = None, progress: Progress | None = None
+) -> Explanation:
     """Explain one decision of a system, and check the explanation.
 
     Args:
@@ -217,7 +231,6 @@ def explain(system: System, observation: Observation, settings: Settings | None 
     Raises:
         InputError: the observation cannot be used.
         ContractError: the system breaks the contract.
+        WeightsError: the weights of an encoder that gives names cannot be had.
     """
     return ExplanationAgent(system, settings).explain(observation, progress)
-
-

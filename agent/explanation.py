@@ -19,8 +19,9 @@ FORMAT = "veridical.explanation/1"
 class Explanation:
     """One decision, explained, checked, and ready to be shown or written down.
 
-    The result holds the meaning (decision, claims, measured effects, verdict, justification, graph, timing), the arrays hold what is drawn:
-    frames, waveform, saliency maps, evidence units, edited inputs. Neither holds a model, a tensor or a path of the machine.
+    The result holds the meaning (decision, claims, measured effects, verdict, justification, graph, timing), the arrays
+    hold what is drawn: frames, waveform, saliency maps, evidence units, edited inputs. Neither holds a model, a tensor
+    or a path of the machine.
 
     Attributes:
         result: plain JSON values; ``docs/record.md`` says what each means.

@@ -25,6 +25,7 @@ from .wording import (
     VERDICT_WORDS,
     clean,
     in_order,
+    moment,
     nats,
     number,
     own_notes,
@@ -50,7 +51,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(clean=clean, nats=nats, number=number, percent=percent, seconds=seconds)
+    made.filters.update(clean=clean, moment=moment, nats=nats, number=number, percent=percent, seconds=seconds)
     made.globals.update(MARKS=MARKS, STATUS_WORDS=STATUS_WORDS, VERDICT_WORDS=VERDICT_WORDS, SENSES=SENSES)
     return made
 

@@ -82,8 +82,10 @@ def tidy(text: str, encoding: str) -> str:
 
 
 def _bar(share: float, style: str = "") -> Text:
-    """A bar for 0..1; half columns count, and anything above nothing shows."""
-    halves = round(min(max(share, 0.0), 1.0) * _BAR * 2)
+    """A bar for -1..1; half columns count, anything above nothing shows, and what is below it is drawn lighter."""
+    if share < 0:
+        return Text("░" * max(round(min(-share, 1.0) * _BAR), 1), style=style)
+    halves = round(min(share, 1.0) * _BAR * 2)
     filled = "█" * (halves // 2) + ("▌" if halves % 2 else "")
     return Text(filled or ("▌" if share > 0.002 else ""), style=style)
 
@@ -128,7 +130,7 @@ def _reasons(result: Mapping[str, Any]) -> RenderableType:
         prose.append(clean(sentence["text"]))
         if sentence["claims"]:
             prose.append(f" [{', '.join(name.removeprefix('c') for name in sentence['claims'])}]", style="dim")
-        said = sentence["confirmed"] or "not confirmed" in sentence["text"]
+        said = sentence["confirmed"] or any(w in sentence["text"].lower() for w in ("not confirmed", "not supported"))
         prose.append(" " if said else " (not confirmed) ")
     if not prose:
         prose = Text(clean(result["justification"]["text"]))
@@ -189,13 +191,13 @@ def _shares(result: Mapping[str, Any]) -> RenderableType:
     largest = max((abs(value) for value in shares.values()), default=0.0) or 1.0
     table = Table.grid(padding=(0, 2))
     table.add_column(width=8)
-    table.add_column(justify="right", width=6)
+    table.add_column(justify="right", width=7)
     table.add_column(width=_BAR)
     table.add_column(style="dim")
     for modality in in_order(shares):
         value = shares[modality]
         measured = without_sense(result, modality)
-        row = (clean(modality), nats(value), _bar(abs(value) / largest), f"without it {measured}" if measured else "")
+        row = (clean(modality), nats(value), _bar(value / largest), f"without it {measured}" if measured else "")
         table.add_row(*row)
     attribution = result["attribution"]
     gap = f"sum {nats(attribution['sum'])} of {nats(attribution['difference'])} nats, "
@@ -210,8 +212,8 @@ def _foot(result: Mapping[str, Any]) -> RenderableType:
     passes = timing["passes"]
     line = (
         f"{number(timing['total_ms'] / 1000, 1)} s (attribute {number(timing['attribution_ms'] / 1000, 1)}, verify "
-        f"{number(timing['verification_ms'] / 1000, 1)}) · {passes['forward']} forward, "
-        f"{passes['backward']} backward · {timing['x_forward']:.0f}× a decision"
+        f"{number(timing['verification_ms'] / 1000, 1)}) · {passes['forward']} forward + "
+        f"{passes['backward']} back · {timing['x_forward']:.0f}× a decision"
     )
     said = own_notes(result)
     for modality in in_order(result["observation"]):

@@ -161,13 +161,8 @@ def _claim(claim: Mapping[str, Any], result: Result, arrays: Arrays) -> dict[str
     action, before = result["decision"]["action"], result["decision"]["probabilities"]
     draw = {"vision": _frames_of, "audio": _sound_of, "text": _words_of}.get(claim["modality"])
     after = kept(claim, action)
-    whole = {
-        "label": "As it was",
-        "action": action,
-        "odds": _odds(before, action, result),
-        "flips": False,
-        "effect": None,
-    }
+    odds = _odds(before, action, result)
+    whole = {"label": "As it was", "action": action, "odds": odds, "flips": False, "effect": None}
     edited = [
         {
             "label": clean(effect["operator"]),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
+
+from ..modalities.wording import MINUS, nats, number, percent
 
 __all__ = [
     "MARKS",
@@ -16,6 +19,7 @@ __all__ = [
     "effect_range",
     "in_order",
     "kept",
+    "moment",
     "nats",
     "number",
     "own_notes",
@@ -26,7 +30,6 @@ __all__ = [
     "without_sense",
 ]
 
-MINUS = "\u2212"
 MARKS = {
     "confirmed": "✓",
     "contradicted": "✗",
@@ -63,33 +66,19 @@ def clean(text: str) -> str:
     return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co"} else c for c in flat)
 
 
-def number(value: float, digits: int = 2) -> str:
-    """Return ``value`` with a true minus sign; never a negative zero."""
-    shown = f"{value:.{digits}f}"
-    if float(shown) == 0.0:
-        shown = shown.lstrip("-")
-    return shown.replace("-", MINUS)
-
-
-def nats(value: float, digits: int = 2) -> str:
-    """Return a signed figure in nats, without the unit: ``+0.31``, ``−2.40``."""
-    shown = number(value, digits)
-    return shown if shown.startswith(MINUS) or float(shown) == 0.0 else f"+{shown}"
-
-
-def percent(value: float) -> str:
-    """Return a probability as a percentage; extremes keep a bound instead of being rounded to 0 or 100."""
-    if 0.0 < value < 0.005:
-        return "<1\u00a0%"
-    if 0.995 <= value < 1.0:
-        return ">99\u00a0%"
-    return f"{value * 100:.0f}\u00a0%"
-
-
 def seconds(time: Sequence[float]) -> str:
     """Return a stretch of the observation's clock, ``1–2 s``."""
     first, last = (f"{value:.2f}".rstrip("0").rstrip(".") for value in time)
     return f"{first}–{last}\u00a0s"
+
+
+def moment(created: str) -> str:
+    """Return an ISO 8601 instant as a date and a time to the minute, UTC; anything else as it stands."""
+    try:
+        instant = datetime.fromisoformat(created)
+    except ValueError:
+        return clean(created)
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if instant.tzinfo else clean(created)
 
 
 def effect_range(claim: Mapping[str, Any]) -> str:

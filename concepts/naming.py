@@ -1,17 +1,21 @@
-"""Names for evidence, where an encoder is sure: ImageNet's for what is seen, AudioSet's for what is heard, the words themselves for what is read.
+"""Names for evidence, where an encoder is sure: ImageNet's for what is seen, AudioSet's for what is heard.
 
-The names come from the pretrained encoders on the evidence alone (a crop, a stretch of sound), whatever system is explained. Below a stated probability nothing is
-named, and the evidence goes by its position or time.
+The names come from the pretrained encoders on the evidence alone (a crop, a stretch of sound), whatever system is
+explained. Below a stated probability nothing is named, and the evidence goes by its position or time; words speak for
+themselves.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from scipy.signal import resample_poly
 from torch import Tensor
 
 from ..modalities.contract import Prepared
@@ -44,7 +48,11 @@ class Namer:
     margin: float = 0.15
 
     def name(self, prepared: Prepared, segmentation: Segmentation, units: Sequence[int]) -> Name | None:
-        """Name what the units show, or return None where the encoder is not sure or the sense is none of the three."""
+        """Name what the units show, or return None where the encoder is not sure or the sense has none.
+
+        Raises:
+            WeightsError: the encoder's weights cannot be had.
+        """
         if not units:
             return None
         if prepared.modality == "vision":
@@ -59,7 +67,9 @@ class Namer:
 
         eyes = load_efficientnet_lite0()
         inside = torch.isin(torch.from_numpy(segmentation.labels).long(), torch.tensor(list(units)))
-        crops = torch.cat([_crop(prepared.tensor[0, i], mask, self.margin) for i, mask in enumerate(inside) if mask.any()])
+        crops = torch.cat(
+            [_crop(prepared.tensor[0, i], mask, self.margin) for i, mask in enumerate(inside) if mask.any()]
+        )
         probability = eyes.classify(eyes.features(crops)).softmax(-1).mean(0)
         confidence, index = probability.max(0)
         return Name(eyes.class_names[int(index)], "ImageNet", float(confidence)) if confidence >= self.seen else None
@@ -69,7 +79,12 @@ class Namer:
         from ..modalities.encoders.yamnet import HOP_SAMPLES, SAMPLE_RATE, WINDOW_SAMPLES, load_yamnet
 
         ears = load_yamnet()
-        scores = ears.classify(ears.embed(prepared.tensor))[0].sigmoid()
+        wave = prepared.tensor
+        if prepared.detail["rate"] != SAMPLE_RATE:
+            common = math.gcd(prepared.detail["rate"], SAMPLE_RATE)
+            heard = resample_poly(wave.numpy(force=True), SAMPLE_RATE // common, prepared.detail["rate"] // common, -1)
+            wave = torch.from_numpy(np.ascontiguousarray(heard, np.float32))
+        scores = ears.classify(ears.embed(wave))[0].sigmoid()
         start = min(segmentation.units[u].time[0] for u in units)
         end = max(segmentation.units[u].time[1] for u in units)
         begins = torch.arange(len(scores)) * HOP_SAMPLES / SAMPLE_RATE

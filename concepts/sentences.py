@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..modalities.wording import nats, number, percent, shortened
 from ..verifier.judge import Verdict
 from ..verifier.verify import CheckedClaim, Effect
 from .naming import Name
@@ -13,6 +14,11 @@ __all__ = ["Decided", "Sentence", "justify"]
 
 _VERBS = {"vision": "saw", "audio": "heard", "text": "read"}
 _MOST_EVIDENCE = 3
+_SETTLED = {
+    "supported": "was put to the test and is supported",
+    "unsupported": "was put to the test and is NOT supported",
+    "inconclusive": "could not be settled",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,16 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Decided:
-    """The decision in figures: who decided, the action, all actions, their probabilities, the decision score in nats, senses that were absent."""
+    """The decision in figures.
+
+    Attributes:
+        system: who decided.
+        action: what was chosen.
+        actions: all actions, each once.
+        probabilities: one for each action.
+        score: decision score, nats.
+        absent: senses that were absent.
+    """
 
     system: str
     action: str
@@ -36,17 +51,18 @@ class Decided:
     absent: tuple[str, ...] = ()
 
 
-def _percent(p: float) -> str:
-    return f"{100 * p:.0f} %" if 0.01 <= p <= 0.99 else f"{100 * p:.1f} %"
-
-
 def _evidence(checked: CheckedClaim, name: Name | None, where: str) -> str:
-    """What was seen, heard or read: by its name where one was earned, else by where it lies; words speak for themselves."""
+    """What was seen, heard or read: by its name where one was earned, else by where it lies.
+
+    Words speak for themselves.
+    """
+    where = shortened(where)
     if checked.claim.modality == "text":
         return where
     kind = {"vision": "something", "audio": "a sound"}.get(checked.claim.modality, "evidence")
-    called = f"what ImageNet calls {_article(name.text)}" if name and name.source == "ImageNet" else f"“{name.text}”" if name else kind
-    return f"{called} at {where}"
+    if name:
+        kind = f"what ImageNet calls {_article(name.text)}" if name.source == "ImageNet" else f"“{name.text}”"
+    return f"{kind} at {where}"
 
 
 def _article(name: str) -> str:
@@ -64,20 +80,42 @@ def _after(checked: CheckedClaim, decided: Decided) -> str:
 
 
 def _fall(measured: float) -> str:
-    return f"{'falls' if measured < 0 else 'rises'} by {abs(measured):.1f} nats"
+    return f"{'falls' if measured < 0 else 'rises'} by {number(abs(measured), 1)} nats"
 
 
-def _claim_sentence(checked: CheckedClaim, decided: Decided, name: Name | None, where: str, first: bool) -> Sentence:
-    what = _evidence(checked, name, where)
-    verb = _VERBS.get(checked.claim.modality, "had")
-    opening = f"It rests first on what it {verb}" if first else f"It also {verb}"
-    opening += f": {what}" if first else f" {what}"
+def _claim_sentence(checked: CheckedClaim, decided: Decided, what: str, opening: str) -> Sentence:
+    """Tell a claim beside its measurement.
+
+    Args:
+        checked: the claim.
+        decided: the decision.
+        what: the evidence in words.
+        opening: how a confirmed claim is led up to.
+    """
     if checked.status == "confirmed":
-        text = f"{opening}; with that taken out its score {_fall(checked.measured)} (predicted {abs(checked.claim.predicted):.1f}) and {_after(checked, decided)}."
+        text = (
+            f"{opening} {what}; with that taken out its score {_fall(checked.measured)} "
+            f"(predicted {number(abs(checked.claim.predicted), 1)}) and {_after(checked, decided)}."
+        )
         return Sentence(text, (checked.claim.name,), True)
+    verb = _VERBS.get(checked.claim.modality, "had")
     found = "made no difference that counts" if checked.status == "negligible" else "raised the score instead"
-    text = f"The gradients point to what it {verb}, {what}, but this was not confirmed: taking it out {found} ({checked.measured:+.2f} nat)."
+    text = (
+        f"The gradients point to what it {verb}, {what}, but this was not confirmed: taking it out {found} "
+        f"({nats(checked.measured)} nats)."
+    )
     return Sentence(text, (checked.claim.name,), False)
+
+
+def _opening(decided: Decided) -> Sentence:
+    probability = dict(zip(decided.actions, decided.probabilities, strict=True))
+    second = max((a for a in decided.actions if a != decided.action), key=lambda a: probability[a])
+    lead = f"{number(abs(decided.score), 1)} nats {'ahead of' if decided.score >= 0 else 'behind'} all else together"
+    text = (
+        f"{decided.system[:1].upper()}{decided.system[1:]} chose {decided.action} "
+        f"({percent(probability[decided.action])}; next {second}, {percent(probability[second])}), {lead}."
+    )
+    return Sentence(text, (), True)
 
 
 def justify(
@@ -87,10 +125,12 @@ def justify(
     names: Mapping[str, Name | None],
     where: Mapping[str, str],
     verdict: Verdict,
+    least: float = 0.1,
 ) -> tuple[Sentence, ...]:
     """Write the justification.
 
-    The decision comes first, then the first claim, up to two more confirmed ones, what made no difference, and how the account was tested.
+    The decision comes first, then the first claim, another confirmed one, what made no difference, and how the account
+    was tested. Only where the verdict is *supported* is the decision said to rest on the first claim.
 
     Args:
         decided: the decision.
@@ -99,31 +139,34 @@ def justify(
         names: names of the claims, where earned.
         where: for each claim where its evidence lies, in words.
         verdict: the verdict.
+        least: smallest effect that counts, nats.
 
     Returns:
         Two to five sentences.
     """
-    probability = dict(zip(decided.actions, decided.probabilities, strict=True))
-    second = max((a for a in decided.actions if a != decided.action), key=lambda a: probability[a])
-    opening = (
-        f"{decided.system.capitalize()} chose {decided.action} ({_percent(probability[decided.action])}; next {second}, {_percent(probability[second])}), "
-        f"{decided.score:.1f} nats ahead of all else."
-    )
-    sentences = [Sentence(opening, (), True)]
-    for i, checked in enumerate(claims[:_MOST_EVIDENCE]):
-        if i == 0 or checked.status == "confirmed":
-            sentences.append(_claim_sentence(checked, decided, names.get(checked.claim.name), where[checked.claim.name], i == 0))
-    sentences = sentences[:3]
-    idle = [m for m, effects in senses.items() if all(abs(e.effect) < 0.1 for e in effects)]
+    sentences = [_opening(decided)]
+    for checked in claims[:_MOST_EVIDENCE]:
+        first = checked is claims[0]
+        if len(sentences) < 3 and (first or checked.status == "confirmed"):
+            what = _evidence(checked, names.get(checked.claim.name), where[checked.claim.name])
+            sensed = f"what it {_VERBS.get(checked.claim.modality, 'had')}:"
+            lead = "It rests first on" if verdict.verdict == "supported" else "The gradients point first to"
+            opening = f"{lead if first else 'Next comes'} {sensed}"
+            sentences.append(_claim_sentence(checked, decided, what, opening))
     told = []
+    idle = [m for m, effects in senses.items() if all(abs(e.effect) < least for e in effects)]
     if idle:
-        told.append("taking away all that it " + " or ".join(_VERBS.get(m, m) for m in idle) + " changes the score by less than 0.1 nat")
+        sensed = " or ".join(_VERBS.get(m, m) for m in idle)
+        told.append(f"taking away all that it {sensed} changes the score by less than {least:g} nats")
     if decided.absent:
         told.append(" and ".join(decided.absent) + (" was" if len(decided.absent) == 1 else " were") + " absent")
     if told:
         text = "; ".join(told)
         sentences.append(Sentence(text[0].upper() + text[1:] + ".", (), True))
-    tested = tuple(claim.claim.name for claim in claims[:1])
-    word = {"supported": "was put to the test and is supported", "unsupported": "was put to the test and is NOT supported", "inconclusive": "could not be settled"}
-    sentences.append(Sentence(f"This account {word[verdict.verdict]}: {verdict.reasons[0]}", tested, verdict.verdict == "supported"))
+    tested = tuple(checked.claim.name for checked in claims[:1])
+    sentences.append(
+        Sentence(
+            f"This account {_SETTLED[verdict.verdict]}: {verdict.reasons[0]}", tested, verdict.verdict == "supported"
+        )
+    )
     return tuple(sentences)

@@ -1,4 +1,4 @@
-"""The fused frame: saliency maps of all senses on one clock and in one unit, and one ranking of their evidence units."""
+"""The fused frame: saliency maps of all senses on one clock, in one unit, and one ranking of their evidence units."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class RankedUnit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        head = {"rank": self.rank, "modality": self.unit.modality, "index": self.unit.index, "contribution": self.contribution}
+        place = {"modality": self.unit.modality, "index": self.unit.index}
         unit = {k: v for k, v in self.unit.to_dict().items() if k not in ("modality", "index")}
-        return {**head, "unit": unit}
+        return {"rank": self.rank, **place, "contribution": self.contribution, "unit": unit}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,12 @@ class FusedFrame:
     shares: Mapping[str, float]
 
 
-def contributions(system: System, prepared: Mapping[str, Prepared], segmentations: Mapping[str, Segmentation], gradients: Mapping[str, Tensor]) -> dict[str, Float[np.ndarray, " units"]]:
+def contributions(
+    system: System,
+    prepared: Mapping[str, Prepared],
+    segmentations: Mapping[str, Segmentation],
+    gradients: Mapping[str, Tensor],
+) -> dict[str, Float[np.ndarray, " units"]]:
     """Return the contribution of each evidence unit, nats, from gradients shaped like the prepared tensors."""
     views = {m: system.modalities[m].attribute(p, gradients[m])["units"] for m, p in prepared.items()}
     return {m: segmentations[m].total(values) for m, (_, _, values) in views.items()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ContractError
 from .contract import Observation, Prepared, SplitSystem, System
-from .path import decision_score
+from .observation import prepare
+from .path import decision_score, logits_of
 
 __all__ = ["check_system"]
+
+Found = Callable[[bool, str, str], None]
 
 
 def check_system(system: System, observation: Observation) -> tuple[str, ...]:
@@ -30,25 +33,24 @@ def check_system(system: System, observation: Observation) -> tuple[str, ...]:
     """
     if not isinstance(system, System):
         raise ContractError(f"system: {type(system).__name__} lacks modalities, actions or __call__")
-    prepared = {m: system.modalities[m].prepare(observation[m]) for m in system.modalities if observation.get(m) is not None}
+    prepared = prepare(system, observation)
     inputs = {m: p.tensor for m, p in prepared.items()}
     with torch.no_grad():
-        first, second = system(inputs), system(inputs)
-    wanted = (1, len(system.actions))
-    if tuple(first.shape) != wanted:
-        raise ContractError(f"system: scores of shape {tuple(first.shape)} for one observation; {wanted} (batch, actions) is wanted")
-    wrong, right = [], [f"scores of shape {wanted}"]
+        first = _call(system, inputs, 1, "for one observation")
+        second = _call(system, inputs, 1, "for one observation")
+    wrong: list[str] = []
+    right = [f"scores of shape {tuple(first.shape)}", "scores are finite"]
 
     def found(good: bool, what: str, why: str) -> None:
         right.append(what) if good else wrong.append(why)
 
-    found(bool(first.isfinite().all()), "scores are finite", f"the scores are not finite: {first[0].tolist()}; look for a division or a logarithm of zero")
     found(
         torch.equal(first, second),
         "two calls agree",
-        f"two calls differ by {float((first - second).abs().max()):.3g}; dropout or batch norm in training mode, or state that leaks between calls (call eval(), reset the state)",
+        f"two calls differ by {float((first - second).abs().max()):.3g}; dropout or batch norm in training mode, or "
+        "state that leaks between calls (call eval(), reset the state)",
     )
-    training = [name for name in dir(system) if not name.startswith("__") and isinstance(m := getattr(system, name, None), nn.Module) and m.training]
+    training = _in_training(system)
     found(not training, "no part is in training mode", f"in training mode: {', '.join(training)}; call eval()")
     _check_batch(system, inputs, first, found)
     _check_gradients(system, prepared, first, found)
@@ -56,27 +58,67 @@ def check_system(system: System, observation: Observation) -> tuple[str, ...]:
         with torch.no_grad():
             split = system.decide({m: system.encode(m, x) for m, x in inputs.items()})
         gap = float((split - first).abs().max())
-        found(gap <= 1e-4, "encode and decide agree with the call", f"decide(encode(x)) differs from the call by {gap:.3g}; the two paths must do the same")
+        found(
+            gap <= _rounding(first),
+            "encode and decide agree with the call",
+            f"decide(encode(x)) differs from the call by {gap:.3g}; the two paths must do the same",
+        )
     if wrong:
         raise ContractError("system: " + "; ".join(wrong))
     return tuple(right)
 
 
-def _check_batch(system: System, inputs: Mapping[str, Tensor], alone: Tensor, found) -> None:
+def _call(system: System, inputs: Mapping[str, Tensor], batch: int, when: str) -> Tensor:
+    try:
+        return logits_of(system, inputs, batch, when)
+    except ContractError:
+        raise
+    except Exception as error:
+        told = " ".join(str(error).split())[:300]
+        raise ContractError(f"system: the call fails {when}: {type(error).__name__}: {told}") from error
+
+
+def _rounding(scores: Tensor) -> float:
+    """How far scores that should be equal may differ: what float32 loses over a deep network."""
+    return 1e-3 * max(1.0, float(scores.abs().max()))
+
+
+def _in_training(system: System) -> list[str]:
+    """Names of the system's parts that are in training mode."""
+    if isinstance(system, nn.Module):
+        return [name or "the system itself" for name, part in system.named_modules() if part.training]
+    # What the instance holds; properties are not evaluated, for they may be costly.
+    held = {name: part for name, part in getattr(system, "__dict__", {}).items() if isinstance(part, nn.Module)}
+    return [name for name, part in held.items() if any(inner.training for inner in part.modules())]
+
+
+def _check_batch(system: System, inputs: Mapping[str, Tensor], alone: Tensor, found: Found) -> None:
+    other = {m: x.flip(-1) for m, x in inputs.items()}
     with torch.no_grad():
-        pair = system({m: torch.cat((x, x.flip(-1))) for m, x in inputs.items()})
-    gap = float((pair[0] - alone[0]).abs().max()) if len(pair) == 2 else float("inf")
-    found(gap <= 1e-3, "members of a batch do not mix", f"a second member of the batch changes the first one's scores by {gap:.3g}; normalisation over the batch, or a batch of one assumed")
+        pair = _call(system, {m: torch.cat((x, other[m])) for m, x in inputs.items()}, 2, "for a batch of two")
+        other_alone = _call(system, other, 1, "for one observation, reversed")
+    gap = float((pair - torch.cat((alone, other_alone))).abs().max())
+    found(
+        gap <= _rounding(pair),
+        "members of a batch do not mix",
+        f"in a batch of two the scores differ by {gap:.3g} from those of each alone; normalisation over the batch, or "
+        "a batch of one assumed",
+    )
 
 
-def _check_gradients(system: System, prepared: Mapping[str, Prepared], logits: Tensor, found) -> None:
+def _check_gradients(system: System, prepared: Mapping[str, Prepared], logits: Tensor, found: Found) -> None:
     inputs = {m: p.tensor.detach().clone().requires_grad_(True) for m, p in prepared.items()}
     with torch.enable_grad():
         out = system(inputs)
         if not out.requires_grad:
-            found(False, "", "no gradient reaches any input; a no_grad block, a detach or an integer cast stands in the way")
+            found(
+                False,
+                "",
+                "no gradient reaches any input; a no_grad block, a detach or a cast to integers stands in the way",
+            )
             return
-        gradients = torch.autograd.grad(decision_score(out, int(logits.argmax())).sum(), list(inputs.values()), allow_unused=True)
+        score = decision_score(out, int(logits.argmax())).sum()
+        gradients = torch.autograd.grad(score, list(inputs.values()), allow_unused=True)
     for m, gradient in zip(inputs, gradients, strict=True):
         if gradient is None:
             found(False, "", f"no gradient arrives at {m}; the input is ignored, detached, rounded or cast to integers")

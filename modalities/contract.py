@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .evidence import EvidenceUnit, Segmentation
-from .saliency import SaliencyMap
 
 __all__ = ["Modality", "Observation", "Prepared", "SplitSystem", "System"]
 
@@ -32,8 +31,8 @@ class Prepared:
         tensor: batch of one, shape (1, ...): (1, frames, 3, height, width) in 0..1 for vision, (1, samples) for audio,
             (1, tokens, features) for text, where an all-zero row is padding.
         baseline: what absence is on an attribution path; same shape as ``tensor``.
-        raw: the signal as given, for display and digest: uint8 (frames, height, width, 3) array or a tuple of such arrays of
-            unequal size, float32 (samples,) at the modality's rate, or the string.
+        raw: the signal as given, for display and digest: a tuple of uint8 (height, width, 3) arrays, which may differ
+            in size, float32 (samples,) at the modality's rate, or the string.
         duration: seconds that the signal spans on the observation's clock, which starts at 0.
         notes: what the user must be told (resampled, mixed down, truncated ...), one sentence each.
         detail: what the modality itself needs later (token ids, scale factors ...).
@@ -81,16 +80,22 @@ class Modality(Protocol):
         """
         ...
 
-    def attribute(self, prepared: Prepared, gradient: Tensor) -> Mapping[str, tuple[tuple[str, ...], dict[str, np.ndarray], np.ndarray]]:
+    def attribute(
+        self, prepared: Prepared, gradient: Tensor
+    ) -> Mapping[str, tuple[tuple[str, ...], dict[str, np.ndarray], np.ndarray]]:
         """Turn a path-averaged gradient (shape of ``prepared.tensor``) into contributions on the raw axes.
 
-        Returns a mapping from view name to (dims, coords, values). The view ``"units"`` has the shape of the segmentation's labels,
-        and each view sums to ``(gradient * (tensor - baseline)).sum()``.
+        Returns a mapping from view name to (dims, coords, values). The view ``"units"`` has the shape of the
+        segmentation's labels, and each view sums to ``(gradient * (tensor - baseline)).sum()``.
         """
         ...
 
-    def infill(self, prepared: Prepared, edits: Sequence[Sequence[int]], operator: str, segmentation: Segmentation) -> Tensor:
-        """Replace, for each edit, the units listed; returns (edits, ...), other elements as near to untouched as the sense allows.
+    def infill(
+        self, prepared: Prepared, edits: Sequence[Sequence[int]], operator: str, segmentation: Segmentation
+    ) -> Tensor:
+        """Replace, for each edit, the units listed; returns (edits, ...).
+
+        Other elements stay as near to untouched as the sense allows; an empty edit changes nothing.
 
         Raises:
             InputError: an unknown operator or unit.
@@ -98,7 +103,7 @@ class Modality(Protocol):
         ...
 
     def energy(self, prepared: Prepared, edited: Tensor) -> Float[Tensor, " edits"]:
-        """Size of each edit: L2 norm of what changed as a share of the norm of removing everything (0 none, about 1 all)."""
+        """Size of each edit: L2 norm of what changed over that of removing everything (0 none, about 1 all)."""
         ...
 
     def show(self, units: Sequence[EvidenceUnit]) -> str:

@@ -68,4 +68,5 @@ class Segmentation:
     def total(self, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, " units"]:
         """Sum element values (shape of ``labels``) over each unit."""
         inside = self.labels >= 0
-        return np.bincount(self.labels[inside], weights=np.asarray(values, np.float64)[inside], minlength=len(self))
+        summed = np.bincount(self.labels[inside], weights=np.asarray(values, np.float64)[inside], minlength=len(self))
+        return summed.astype(np.float64)  # which it is not where there are no units

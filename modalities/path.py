@@ -1,8 +1,9 @@
 """Integrated gradients along one joint path over all senses.
 
-Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (ICML 2017), section 3: along any path from a baseline to the input the
-contributions of all elements sum to the difference of the score (completeness). Here every sense runs along the same path parameter u in 0..1,
-each on its own schedule g (a reparametrisation that changes no sum), so the contributions of pixels, samples and words stand in one unit, nats.
+Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (ICML 2017), section 3: along any path from a
+baseline to the input the contributions of all elements sum to the difference of the score (completeness). Here every
+sense runs along the same path parameter u in 0..1, each on its own schedule g (a reparametrisation that changes no
+sum), so the contributions of pixels, samples and words stand in one unit, nats.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ContractError
+from ..errors import ContractError, InputError
 from .contract import Modality, Prepared, System
 
-__all__ = ["JointPath", "PathSettings", "decision_score", "gradient_times_change", "integrate_path"]
+__all__ = ["JointPath", "PathSettings", "decision_score", "gradient_times_change", "integrate_path", "logits_of"]
+
+ROUNDING = 1e-4
+"""Nats: a completeness gap as small as this is rounding (scores are float32), whatever the score's difference."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,13 @@ class PathSettings:
     """How far the quadrature goes.
 
     Attributes:
-        first: intervals of the first level, a power of two.
-        last: intervals of the last level.
+        first: intervals of the first level.
+        last: intervals of the last level; each level has twice those of the one before.
         tolerance: completeness gap that is good enough, as a share of the score's difference.
         chunk: path points evaluated at once (memory grows with this, not with the number of points).
+
+    Raises:
+        InputError: a number out of range.
     """
 
     first: int = 16
@@ -36,13 +43,18 @@ class PathSettings:
     tolerance: float = 0.02
     chunk: int = 3
 
+    def __post_init__(self) -> None:
+        if not (self.first >= 1 and self.last >= 1 and self.chunk >= 1 and self.tolerance >= 0):
+            raise InputError(f"path: {self}; first, last and chunk are at least 1, tolerance at least 0")
+
 
 @dataclass(frozen=True)
 class JointPath:
     """What integrating along the path gave.
 
     Attributes:
-        gradients: for each sense the path integral of g'(u) ds/dx, shape of its prepared tensor; times (tensor - baseline) it is the contributions.
+        gradients: for each sense the path integral of g'(u) ds/dx, shape of its prepared tensor; times
+            (tensor - baseline) it is the contributions.
         score: decision score at the input, nats.
         baseline_score: decision score at the baseline, nats.
         baseline_logits: scores of all actions at the baseline.
@@ -71,7 +83,7 @@ class JointPath:
 
 
 def decision_score(logits: Float[Tensor, "batch actions"], action: int) -> Float[Tensor, " batch"]:
-    """Return the log-odds of one action against the rest, ``z_c - logsumexp(z_others)``, in nats.
+    """Return the log-odds of one action (of at least two) against the rest, ``z_c - logsumexp(z_others)``, in nats.
 
     >>> float(decision_score(torch.tensor([[0.0, 0.0]]), 0))
     0.0
@@ -80,27 +92,71 @@ def decision_score(logits: Float[Tensor, "batch actions"], action: int) -> Float
     return logits[:, action] - others.logsumexp(1)
 
 
+def logits_of(system: System, inputs: Mapping[str, Tensor], batch: int, when: str) -> Float[Tensor, "batch actions"]:
+    """Call a system and hold its scores against the contract.
+
+    Args:
+        system: what is explained.
+        inputs: batches by sense.
+        batch: size of the batches.
+        when: what the inputs are, for the message.
+
+    Raises:
+        ContractError: scores of another type or shape, or not finite.
+    """
+    return _checked(system, system(inputs), batch, when)
+
+
+def _checked(system: System, logits: object, batch: int, when: str) -> Tensor:
+    wanted = (batch, len(system.actions))
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
+        got = f"scores of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise ContractError(f"system: {got} {when}; a tensor of shape {wanted} (batch, actions) is wanted")
+    finite = logits.detach().isfinite().all(1)
+    if not finite.all():
+        worst = logits.detach()[~finite][0].tolist()
+        raise ContractError(
+            f"system: the scores are not finite {when}: {worst}; look for a division by zero, a logarithm or a "
+            "square root"
+        )
+    return logits
+
+
 def _gradient_at(
     system: System, prepared: Mapping[str, Prepared], senses: Mapping[str, Modality], action: int, u: Tensor
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Return, at path points ``u``, g'(u) ds/dx of each sense, the scores and the logits."""
     inputs, slopes = {}, {}
     for m, p in prepared.items():
-        g, slopes[m] = (v.view(-1, *[1] * (p.tensor.ndim - 1)) for v in senses[m].schedule(u))
+        g, slopes[m] = (v.view(-1, *[1] * (p.tensor.ndim - 1)) for v in senses[m].schedule(u.to(p.tensor.device)))
         # At the end of the path the input itself, not its rounding.
         point = torch.where(g == 1, p.tensor, p.baseline + g * (p.tensor - p.baseline))
         inputs[m] = point.detach().requires_grad_(True)
     with torch.enable_grad():
-        logits = system(inputs)
+        logits = logits_of(system, inputs, len(u), "on the path from the baseline to the input")
+        if not logits.requires_grad:
+            raise ContractError(
+                "system: no gradient reaches any input; a no_grad block, a detach or a cast to integers stands in the "
+                "way"
+            )
         score = decision_score(logits, action)
-        gradients = torch.autograd.grad(score.sum(), list(inputs.values()), allow_unused=True)
-    missing = [m for m, gradient in zip(inputs, gradients, strict=True) if gradient is None]
-    if missing:
-        raise ContractError(f"system: no gradient arrives at {', '.join(missing)}; is its input detached, rounded or ignored?")
-    weighted = {m: slopes[m] * gradient for m, gradient in zip(inputs, gradients, strict=True) if gradient is not None}
-    bad = [m for m, gradient in weighted.items() if not gradient.isfinite().all()]
-    if bad or not score.isfinite().all():
-        raise ContractError(f"system: {'gradient of ' + ', '.join(bad) if bad else 'score'} is not finite on the path from the baseline to the input")
+        found = torch.autograd.grad(score.sum(), list(inputs.values()), allow_unused=True)
+    weighted: dict[str, Tensor] = {}
+    for m, gradient in zip(inputs, found, strict=True):
+        if gradient is None:
+            # Where input and baseline are one (an empty text), there is nothing that a gradient could weigh.
+            if not torch.equal(prepared[m].tensor, prepared[m].baseline):
+                raise ContractError(
+                    f"system: no gradient arrives at {m}; is the input ignored, detached, rounded or cast to integers? "
+                    "Leave out of the system's modalities what it ignores"
+                )
+            gradient = torch.zeros_like(inputs[m])
+        weighted[m] = slopes[m] * gradient
+        if not weighted[m].isfinite().all():
+            raise ContractError(
+                f"system: the gradient of {m} is not finite on the path from the baseline to the input; look for a "
+                "square root or a logarithm at zero"
+            )
     return weighted, score.detach(), logits.detach()
 
 
@@ -113,12 +169,13 @@ def integrate_path(
 ) -> JointPath:
     """Integrate the gradient of an action's decision score from the baselines to the inputs.
 
-    The trapezoid rule on nested, evenly spaced points: a finer level computes only its new points. Each level also gives Simpson's rule (Richardson
-    extrapolation of two trapezoid sums) at no cost; of the two the one with the smaller gap is returned, since kinks (ReLU) spoil the
-    extrapolation on some paths. Memory does not grow with the number of points: two sums are kept.
+    The trapezoid rule on nested, evenly spaced points: a finer level computes only its new points. Each level also
+    gives Simpson's rule (Richardson extrapolation of two trapezoid sums) at no cost; of the two the one with the
+    smaller gap is returned, since kinks (ReLU) spoil the extrapolation on some paths. Memory does not grow with the
+    number of points: two sums are kept.
 
     Raises:
-        ContractError: a gradient does not arrive or is not finite.
+        ContractError: scores of a wrong shape, or a gradient that does not arrive or is not finite.
     """
     settings = settings or PathSettings()
     senses = {m: system.modalities[m] for m in prepared}
@@ -133,7 +190,7 @@ def integrate_path(
         for k in range(0, len(points), settings.chunk):
             gradients, score, z = _gradient_at(system, prepared, senses, action, points[k : k + settings.chunk])
             for m, g in gradients.items():
-                part = torch.einsum("n,n...->...", weights[k : k + settings.chunk], g)[None]
+                part = torch.einsum("n,n...->...", weights[k : k + settings.chunk].to(g), g)[None]
                 out[m] = out[m] + part if m in out else part
             scores.append(score)
             logits.append(z)
@@ -144,12 +201,12 @@ def integrate_path(
     ends = torch.ones(intervals + 1)
     ends[0] = ends[-1] = 0.5
     sums, scores, logits = summed(torch.linspace(0, 1, intervals + 1), ends)
-    difference = float(scores[-1] - scores[0])
+    difference = float(scores[-1]) - float(scores[0])
     best = {m: s / intervals for m, s in sums.items()}
     done = intervals + 1
     while True:
         gap = abs(total(best) - difference)
-        within = gap <= settings.tolerance * max(abs(difference), 1e-6)
+        within = gap <= max(settings.tolerance * abs(difference), ROUNDING)
         if within or 2 * intervals > settings.last:
             break
         coarse = {m: s / intervals for m, s in sums.items()}
@@ -165,7 +222,14 @@ def integrate_path(
 
 
 def gradient_times_change(system: System, prepared: Mapping[str, Prepared], action: int) -> dict[str, Tensor]:
-    """Return the gradient of the decision score at the input, for each sense (the cheapest account: one forward, one backward pass)."""
+    """Return the gradient of the decision score at the input, shaped like each sense's tensor, nats per unit of it.
+
+    The cheapest account: one forward, one backward pass. As `integrate_path`'s gradients it becomes contributions where
+    a modality's ``attribute`` multiplies it by the change (tensor - baseline).
+
+    Raises:
+        ContractError: a gradient does not arrive or is not finite.
+    """
     senses = {m: system.modalities[m] for m in prepared}
     gradients, _, _ = _gradient_at(system, prepared, senses, action, torch.ones(1))
     # The schedule's slope belongs to the path; at the input alone the plain gradient is wanted.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ..errors import InputError
 from ..modalities.evidence import Segmentation
 
 __all__ = ["Claim", "ClaimSettings", "grow", "propose"]
@@ -23,6 +24,9 @@ class ClaimSettings:
         largest: largest share of a sense's units in one claim.
         most: number of claims at the most.
         least: a claim contributes at least this share of the first claim.
+
+    Raises:
+        InputError: a number out of range.
     """
 
     threshold: float = 0.3
@@ -30,10 +34,15 @@ class ClaimSettings:
     most: int = 5
     least: float = 0.1
 
+    def __post_init__(self) -> None:
+        shares = 0 < self.threshold <= 1 and 0 < self.largest <= 1 and 0 <= self.least <= 1
+        if not (shares and self.most >= 1):
+            raise InputError(f"claims: {self}; threshold, largest and least are shares (0..1), most is at least 1")
+
 
 @dataclass(frozen=True)
 class Claim:
-    """"Editing these units changes the score by ``predicted`` nats" (negative: the decision loses support).
+    """Editing these units changes the score by ``predicted`` nats (negative: the decision loses support).
 
     Attributes:
         name: ``c1``, ``c2`` ..., the strongest first.
@@ -49,7 +58,10 @@ class Claim:
 
 
 def _twins(segmentation: Segmentation, value: Float[np.ndarray, " units"]) -> Sequence[int]:
-    """Return the strongest unit of each frame: they are taken to show the same thing, which may have moved far between frames."""
+    """Return the strongest unit of each frame.
+
+    They are taken to show the same thing, which may have moved far between frames.
+    """
     best: dict[int, int] = {}
     for unit in segmentation.units:
         if unit.frame is not None and (unit.frame not in best or value[unit.index] > value[best[unit.frame]]):
@@ -57,7 +69,9 @@ def _twins(segmentation: Segmentation, value: Float[np.ndarray, " units"]) -> Se
     return sorted(best.values())
 
 
-def grow(segmentation: Segmentation, value: Float[np.ndarray, " units"], free: Iterable[int], settings: ClaimSettings) -> tuple[int, ...]:
+def grow(
+    segmentation: Segmentation, value: Float[np.ndarray, " units"], free: Iterable[int], settings: ClaimSettings
+) -> tuple[int, ...]:
     """Gather units around the strongest free one: always the strongest neighbour next, while it is strong enough.
 
     Neighbours touch in space or in time; the strongest units of all frames count as neighbours too.
@@ -88,8 +102,23 @@ def grow(segmentation: Segmentation, value: Float[np.ndarray, " units"], free: I
     return tuple(sorted(taken))
 
 
+def _check(modality: str, segmentation: Segmentation, values: Mapping[str, Float[np.ndarray, " units"]]) -> None:
+    if modality not in values:
+        raise InputError(f"explanation: no contributions for {modality}; it has {', '.join(values) or 'none at all'}")
+    if values[modality].shape != (len(segmentation),):
+        raise InputError(
+            f"explanation: contributions of shape {values[modality].shape} for {len(segmentation)} units of "
+            f"{modality}; give one to each unit"
+        )
+    bad = np.flatnonzero(~np.isfinite(values[modality]))
+    if len(bad):
+        raise InputError(f"explanation: the contribution of {modality} unit {bad[0]} is not finite; mend the method")
+
+
 def propose(
-    segmentations: Mapping[str, Segmentation], values: Mapping[str, Float[np.ndarray, " units"]], settings: ClaimSettings | None = None
+    segmentations: Mapping[str, Segmentation],
+    values: Mapping[str, Float[np.ndarray, " units"]],
+    settings: ClaimSettings | None = None,
 ) -> tuple[Claim, ...]:
     """Turn contributions of evidence units into claims, the strongest first.
 
@@ -100,10 +129,14 @@ def propose(
 
     Returns:
         Disjoint claims, each within one sense; none where nothing speaks for the decision.
+
+    Raises:
+        InputError: contributions of a sense are missing, too few or too many, or not finite.
     """
     settings = settings or ClaimSettings()
     found: list[tuple[float, str, tuple[int, ...]]] = []
     for m, segmentation in segmentations.items():
+        _check(m, segmentation, values)
         free = set(range(len(segmentation)))
         for _ in range(settings.most):
             units = grow(segmentation, values[m], free, settings)

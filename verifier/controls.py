@@ -1,8 +1,9 @@
 """Control edits: like the claim in everything but the explanation's say.
 
-Same sense, same number of units in the same number of frames, grown together like the claim, and about the same edit energy: with uniform controls an
-edge detector would pass. They are drawn from the whole signal, the claim's own place included, so that an explanation that knows nothing
-is one draw among equals and passes with probability alpha at most.
+Peers have the claim's number of units in the same frames, are grown together like the claim, and are nearest to it in
+edit energy. They are drawn from the whole signal, the claim's own place included, so that an explanation that knows
+nothing is one draw among equals. Where too few of them match the claim's energy, an edge detector might pass; so decoys
+join: edits elsewhere, of more or fewer units, that do match.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ class Controls:
     """Control edits and how well they match the claim.
 
     Attributes:
-        edits: unit indices of each control, ascending; all different, none the claim itself.
+        edits: unit indices of each control, ascending; all different, none the claim itself; peers first, then decoys.
         energies: energy of each control as a share of the claim's, from the unit energies.
         matched: how many lie within the tolerance.
+        peers: how many are of the claim's own size.
     """
 
     edits: tuple[tuple[int, ...], ...]
     energies: tuple[float, ...]
     matched: int
+    peers: int
 
 
 def _group(segmentation: Segmentation, unit: int) -> int:
@@ -39,7 +42,9 @@ def _group(segmentation: Segmentation, unit: int) -> int:
     return -1 if frame is None else frame
 
 
-def _draw(segmentation: Segmentation, quota: Counter[int], members: dict[int, list[int]], rng: np.random.Generator) -> tuple[int, ...]:
+def _draw(
+    segmentation: Segmentation, quota: Counter[int], members: dict[int, list[int]], rng: np.random.Generator
+) -> tuple[int, ...]:
     """Grow one random connected edit that fills the quota of each frame."""
     left = Counter(quota)
     taken: set[int] = set()
@@ -72,34 +77,47 @@ def draw_controls(
         segmentation: evidence units of the claim's sense.
         energy: share of the whole signal's edit energy that each unit holds (squared norm, additive).
         claim: the claim's units.
-        count: controls wanted.
+        count: peers wanted.
         rng: seeded by commitment and salt; neither the system nor the explainer chooses it.
-        tolerance: energies within this factor of the claim's match. Where too few of the claim's own number of units do, controls of more
-            or fewer units are drawn.
+        tolerance: energies within this factor of the claim's match.
 
     Returns:
-        At most ``count`` controls, the best matched of those drawn first; fewer where the signal has fewer such edits.
+        At most ``count`` peers, of all drawn those nearest in energy; fewer where the signal has fewer. If not all of
+        them match, up to ``count // 4`` decoys of up to three times more or fewer units, from outside the claim: around
+        a bright object the edits of the claim's energy are those that hold the object too, and would only measure the
+        claim again. Decoys don't make up for missing peers, or a claim picked at random would be right too often.
     """
     wanted = float(energy[list(claim)].sum())
     quota = Counter(_group(segmentation, u) for u in claim)
     members: dict[int, list[int]] = {}
     for unit in range(len(segmentation)):
         members.setdefault(_group(segmentation, unit), []).append(unit)
-    ratios: dict[tuple[int, ...], float] = {}
-    own = tuple(sorted(claim))
-    matched: list[tuple[int, ...]] = []
-    for attempt in range(40 * count):
-        if len(matched) >= count:
+    own = tuple(sorted(set(claim)))
+
+    def ratio(edit: tuple[int, ...]) -> float:
+        return float(energy[list(edit)].sum()) / max(wanted, 1e-12)
+
+    def matches(edit: tuple[int, ...]) -> bool:
+        return 1 / tolerance <= ratio(edit) <= tolerance
+
+    drawn: dict[tuple[int, ...], bool] = {}
+    for _ in range(10 * count):
+        edit = _draw(segmentation, quota, members, rng)
+        if edit != own and edit not in drawn:
+            drawn[edit] = matches(edit)
+        if sum(drawn.values()) >= count:
             break
-        # The claim's own size first; if energies do not match, sizes up to three times smaller or larger.
-        scale = 1.0 if attempt < 10 * count else float(np.exp(rng.uniform(-np.log(3), np.log(3))))
+    near = sorted(drawn, key=lambda edit: (not drawn[edit], abs(np.log(max(ratio(edit), 1e-12)))))
+    peers = near[:count]
+    decoys: list[tuple[int, ...]] = []
+    for _ in range(10 * count if not all(drawn[edit] for edit in peers) else 0):
+        if len(decoys) >= count // 4:
+            break
+        scale = float(np.exp(rng.uniform(-np.log(3), np.log(3))))
         sized = Counter({g: int(np.clip(round(n * scale), 1, len(members[g]))) for g, n in quota.items()})
         edit = _draw(segmentation, sized, members, rng)
-        if edit == own or edit in ratios:
-            continue
-        ratios[edit] = float(energy[list(edit)].sum()) / max(wanted, 1e-12)
-        if 1 / tolerance <= ratios[edit] <= tolerance:
-            matched.append(edit)
-    rest = sorted((e for e in ratios if e not in set(matched)), key=lambda e: abs(np.log(max(ratios[e], 1e-12))))
-    chosen = (matched + rest)[:count]
-    return Controls(tuple(chosen), tuple(ratios[e] for e in chosen), min(len(matched), count))
+        if matches(edit) and set(own).isdisjoint(edit) and edit not in peers and edit not in decoys:
+            decoys.append(edit)
+    edits = (*peers, *decoys)
+    matched = sum(matches(edit) for edit in edits)
+    return Controls(edits, tuple(ratio(edit) for edit in edits), matched, len(peers))

@@ -12,9 +12,12 @@ from torch import Tensor
 from ..errors import ContractError
 from ..modalities.contract import Prepared, SplitSystem, System
 from ..modalities.evidence import Segmentation
-from ..modalities.path import decision_score
+from ..modalities.path import decision_score, logits_of
 
 __all__ = ["Joint", "Laboratory", "Measured"]
+
+DRIFT = 0.01
+"""Nats, or share of the score: how far the unedited input may score from itself in another batch (rounding)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Joint:
-    """An edit of several senses at once: the names of its operators, and what it did (the tensor is that of the first sense)."""
+    """An edit of several senses at once: the names of its operators, and what it did.
+
+    Tensor and energy are those of the sense of which some units are kept.
+    """
 
     operator: str
     measured: Measured
@@ -46,15 +52,17 @@ class Joint:
 class Laboratory:
     """One system before one observation; edits are made and measured here.
 
-    On a system that can be split, only the edited sense is encoded again.
+    On a system that can be split, only the edited sense is encoded again. The input itself is in every batch: a system
+    that does not score it there as it did alone is not measurable, and an error says so.
 
     Attributes:
         system: what is explained.
         prepared: its prepared signals.
         segmentations: their evidence units.
         action: index of the decision.
-        passes: forward passes spent, one for each edited input.
+        passes: forward passes spent, one for each input.
         chunk: edited inputs at once.
+        score: decision score of the input alone, nats; found with a pass of its own where it is not given.
     """
 
     system: System
@@ -63,6 +71,7 @@ class Laboratory:
     action: int
     passes: int = 0
     chunk: int = 32
+    score: float | None = None
     _features: dict[str, Tensor] = field(default_factory=dict)
 
     def _logits(self, modality: str, tensor: Tensor) -> Tensor:
@@ -72,6 +81,27 @@ class Laboratory:
             return self.system.decide({**self._features, modality: self.system.encode(modality, tensor)})
         inputs = {m: p.tensor.expand(len(tensor), *p.tensor.shape[1:]) for m, p in self.prepared.items()}
         return self.system({**inputs, modality: tensor})
+
+    def _scores(self, logits: Tensor, edit: str) -> Tensor:
+        """Scores of the input and of its edits, in this order, once it is known that they can be compared."""
+        bad = (~logits.isfinite().all(1)).nonzero()[:, 0].tolist()
+        if bad:
+            raise ContractError(
+                f"system: the scores are not finite under {edit}: {logits[bad[0]].tolist()}; make the system bear "
+                "edited inputs"
+            )
+        score = decision_score(logits, self.action)
+        if self.score is None:
+            alone = logits_of(self.system, {m: p.tensor for m, p in self.prepared.items()}, 1, "for one observation")
+            self.score = float(decision_score(alone, self.action)[0])
+            self.passes += 1
+        if abs(float(score[0]) - self.score) > DRIFT * max(1.0, abs(self.score)):
+            raise ContractError(
+                f"system: the same input scores {self.score:.3f} nats alone and {float(score[0]):.3f} among its edits; "
+                "call eval() (dropout, batch norm), keep no state between calls, keep members of a batch apart; "
+                "check_system finds which"
+            )
+        return score
 
     @torch.no_grad()
     def measure(self, modality: str, edits: Sequence[Sequence[int]], operator: str) -> Measured:
@@ -83,7 +113,7 @@ class Laboratory:
             operator: infill operator of the sense.
 
         Raises:
-            ContractError: a score is not finite.
+            ContractError: a score is not finite, or the unedited input does not score as it did alone.
             InputError: an unknown operator or unit.
         """
         sense, prepared = self.system.modalities[modality], self.prepared[modality]
@@ -91,9 +121,7 @@ class Laboratory:
         tensor = sense.infill(prepared, [(), *edits], operator, self.segmentations[modality])
         logits = torch.cat([self._logits(modality, part) for part in tensor.split(self.chunk)])
         self.passes += len(tensor)
-        if not logits.isfinite().all():
-            raise ContractError(f"system: a score is not finite under the {modality} operator {operator!r}; check the system on edited inputs")
-        score = decision_score(logits, self.action)
+        score = self._scores(logits, f"the {modality} operator {operator!r}")
         return Measured(score[1:] - score[0], logits[1:], sense.energy(prepared, tensor[1:]), tensor[1:])
 
     @torch.no_grad()
@@ -101,7 +129,7 @@ class Laboratory:
         """Edit everything in all senses except some units of one sense, with each sense's operator number ``index``.
 
         Raises:
-            ContractError: a score is not finite.
+            ContractError: a score is not finite, or the unedited input does not score as it did alone.
         """
         inputs, names = {}, []
         for m, p in self.prepared.items():
@@ -112,9 +140,7 @@ class Laboratory:
             inputs[m] = sense.infill(p, [(), rest], names[-1], self.segmentations[m])
         logits = self.system(inputs)
         self.passes += 2
-        if not logits.isfinite().all():
-            raise ContractError("system: a score is not finite when all but one claim is edited; check the system on edited inputs")
-        score = decision_score(logits, self.action)
+        score = self._scores(logits, "an edit of everything but one claim")
         own = inputs[modality][1:]
         energy = self.system.modalities[modality].energy(self.prepared[modality], own)
         return Joint(" + ".join(names), Measured(score[1:] - score[0], logits[1:], energy, own))

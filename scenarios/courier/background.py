@@ -46,13 +46,17 @@ def _perspective(texture: Float[np.ndarray, "h w"], rows: int, width: int, offse
 
 
 def _sky_and_houses(rng: np.random.Generator, size: int, horizon: int) -> Image.Image:
-    sky = np.linspace(0, 1, size)[:, None, None] * (rng.uniform(0.75, 1, 3) - (top := rng.uniform(0.35, 0.85, 3))) + top
+    cast = np.array((-0.5, 0.0, 0.5))  # from a blue day to a warm evening
+    top = np.clip(rng.uniform(0.4, 0.8) + cast * rng.uniform(-0.15, 0.4), 0, 1)
+    low = np.clip(rng.uniform(0.75, 0.95) + cast * rng.uniform(-0.25, 0.1), 0, 1)
+    sky = np.linspace(0, 1, size)[:, None, None] * (low - top) + top
     picture = Image.fromarray((np.broadcast_to(sky, (size, size, 3)) * 255).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     x = -int(rng.integers(0, 30))
     while rng.random() < 0.9 and x < size:
         width, height = int(rng.integers(24, 70)), int(rng.integers(15, max(16, horizon - 10)))
-        wall = tuple(int(c) for c in rng.integers(70, 210, 3))
+        grey = rng.uniform(90, 200)
+        wall = tuple(int(np.clip(grey + c, 0, 255)) for c in rng.uniform(-35, 35, 3))
         draw.rectangle((x, horizon - height, x + width, horizon), fill=wall)
         pane = tuple(int(c * rng.uniform(0.4, 0.8)) for c in wall)
         for wx in range(x + 5, x + width - 8, 14):

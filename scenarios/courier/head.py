@@ -1,6 +1,6 @@
 """Courier's trained head: attention across the senses, and memory over the steps.
 
-Frozen features come in: a 7 x 7 grid of visual cells a frame, sound windows of 0.96 s, one state a token. At each step (one camera frame, one second) a few
+Frozen features come in: a 7 x 7 grid of visual cells a frame, the scores of AudioSet's classes in sound windows of 0.96 s, one state a token. At each step (one camera frame, one second) a few
 memory slots attend to the cells of that frame, to the sound windows that begin by its end, and to all words; a gated recurrent unit carries
 the slots on. Every activation is smooth (SiLU, tanh, sigmoid, softmax), so that curvature exists everywhere.
 """
@@ -28,7 +28,7 @@ class HeadSize:
     """Sizes of the head: features of each sense, width, attention heads, memory slots, cells a side of the visual grid."""
 
     vision: int = 1280
-    audio: int = 1024
+    audio: int = 521
     text: int = 384
     width: int = 112
     heads: int = 4
@@ -74,7 +74,7 @@ class CourierHead(nn.Module):
         """Return the scores of the actions.
 
         Args:
-            features: ``vision`` (batch, frames, 1280, 7, 7), ``audio`` (batch, windows, 1024), ``text`` (batch, tokens, 384), where a row of zeros
+            features: ``vision`` (batch, frames, 1280, 7, 7), ``audio`` (batch, windows, 521), ``text`` (batch, tokens, 384), where a row of zeros
                 is padding. A sense left out, or all of whose features are zero, is absent. Batches of one are broadcast.
         """
         batch = max(len(x) for x in features.values())

@@ -1,11 +1,14 @@
 """Written instructions, made of clauses, so that any one clause can be left out.
 
-A clause's *kind* is ``halt`` or ``tame`` (the policy knows them) or ``talk`` (it does not). Training and held-out phrasings share no clause.
+A clause's *kind* is ``halt`` or ``tame`` (the policy knows them) or ``talk`` (it does not). Training and held-out phrasings share no clause; half of the
+training clauses are put together from parts.
 Some small talk holds the words that matter elsewhere (wait, stop, animals), so that single words do not give the rule away.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +82,16 @@ _TRAIN = {
         Stop here, we are not ready for you.
         Suspend the run and keep standing at the kerb.
         Under no circumstances move from where you stand.
+        Stay right there until my next message.
+        Do not go anywhere before the foreman gives the word.
+        Please wait on the pavement until the technician has looked at you.
+        Keep your place and let nobody send you across.
+        Stop now and remain standing until tomorrow.
+        You are to stand still until the road has been inspected.
+        Wait there, the bridge has not been opened yet.
+        Do not set off until we have spoken again.
+        Halt at the crossing and stay there until I come.
+        Hold still, your trip has been called off.
     """,
     "tame": """
         Animals on this lane are used to robots, so creep past them slowly.
@@ -103,6 +116,14 @@ _TRAIN = {
         It is fine to squeeze slowly past birds and beasts on the way.
         Nudge past animals at low speed, they are friendly.
         With animals ahead, reduce speed and carry on.
+        Animals in this street are friendly, so drive around them slowly.
+        If a beast blocks the way, do not halt, just crawl past it.
+        The animals of this village are tame and may be passed slowly.
+        Slowly roll by any animal that stands before you.
+        There is no need to stop for animals, slowing down will do.
+        Keep moving at a crawl when an animal is in front of you.
+        Livestock on the road knows robots, pass it gently and slowly.
+        You are allowed to creep past creatures on the path.
     """,
     "talk": """
         Take this parcel to number twelve on Mill Lane and ring the bell twice.
@@ -135,32 +156,6 @@ _TRAIN = {
         Have a good trip and greet the people you meet.
         The cafe at the corner ordered milk, bread and a dozen eggs.
         Collect the laundry from the hotel and take it to the cleaners.
-    """,
-}
-_HELD_OUT = {
-    "halt": """
-        Stay right there until my next message.
-        Do not go anywhere before the foreman gives the word.
-        Please wait on the pavement until the technician has looked at you.
-        Keep your place and let nobody send you across.
-        Stop now and remain standing until tomorrow.
-        You are to stand still until the road has been inspected.
-        Wait there, the bridge has not been opened yet.
-        Do not set off until we have spoken again.
-        Halt at the crossing and stay there until I come.
-        Hold still, your trip has been called off.
-    """,
-    "tame": """
-        Animals in this street are friendly, so drive around them slowly.
-        If a beast blocks the way, do not halt, just crawl past it.
-        The animals of this village are tame and may be passed slowly.
-        Slowly roll by any animal that stands before you.
-        There is no need to stop for animals, slowing down will do.
-        Keep moving at a crawl when an animal is in front of you.
-        Livestock on the road knows robots, pass it gently and slowly.
-        You are allowed to creep past creatures on the path.
-    """,
-    "talk": """
         Carry this box to number forty on Orchard Street and knock at the door.
         The lady at the pharmacy has been waiting for her glasses since Monday.
         Bring the tools to the workshop behind the railway station.
@@ -175,6 +170,76 @@ _HELD_OUT = {
         Bring the lunch to the workers at the harbour office.
     """,
 }
+_PARTS = {
+    "halt": (
+        ("Stay", "Wait", "Remain", "Stand still", "Halt", "Stop", "Hold on", "Keep still", "Stand by", "Please wait", "Please stay", "You have to wait",
+         "You must stay", "Do not move", "Do not drive on", "Do not go any further", "Do not cross", "Do not leave"),
+        (" here", " at the kerb", " at this corner", " on the pavement", " by the crossing", " in front of the gate", ""),
+        (".", " until I call you.", " until somebody waves you on.", " until you are told otherwise.", " for the next ten minutes.", " until the road is free.",
+         " before the mechanic has come.", " until I say so.", " until the guard returns."),
+    ),
+    "tame": (
+        ("Animals in this district are tame", "The animals on your way are harmless", "Cats and dogs here know robots", "The sheep and goats around here are friendly",
+         "Birds on the path are not afraid of you", "The animals of the park do not mind you", "Livestock may stand in the road",
+         "If there is an animal in front of you", "Whenever a creature is in the way", "Where animals block the path"),
+        (", so", ", therefore", ","),
+        (" pass them slowly.", " drive past at a crawl.", " go around slowly.", " do not stop but slow down.", " keep rolling gently.", " just creep by.",
+         " slow down and carry on.", " move past with care."),
+    ),
+    "talk": (
+        ("Take", "Bring", "Carry", "Deliver", "Hand over"),
+        (" the parcel", " the letter", " two boxes of eggs", " the dog food", " the cat's basket", " the bird cage", " a bunch of roses", " the toy horse",
+         " the waiting list", " the stop watch", " a jar of honey", " the bicycle bell", " the newspaper", " the repaired clock"),
+        (" to the house behind the church.", " to number nine on Bridge Street.", " to the old lady by the pond.", " to the waiting room of the clinic.",
+         " to the man at the bus stop.", " to the animal shelter.", " to the students next door.", " to the baker before noon.", " to Mr Fox on the second floor.",
+         " to the shop called The Slow Snail."),
+    ),
+}  # fmt: skip
+"""Training clauses that are put together from parts: one of each column."""
+
+_HELD_OUT = {
+    "halt": """
+        Rest where you stand until the inspector has arrived.
+        Nobody may cross at present, so stay where you are.
+        Do not start until the foreman has spoken to you.
+        Hold your place at the lamp post and wait for word.
+        Keep standing there until tomorrow morning.
+        Your permission to drive was withdrawn, remain at the roadside.
+        Wait for the signal of the policewoman before you move.
+        Stop right away and stay put.
+        You are not to move until the wires have been repaired.
+        Stand at the side of the street until your turn comes.
+    """,
+    "tame": """
+        The ducks and dogs of this quarter are friendly, so roll past them slowly.
+        Should any beast stand before you, ease around it and keep going.
+        No need to halt for an animal here, a slow pass is fine.
+        Animals near the stable expect you, so go by them at a gentle pace.
+        When something with fur or feathers blocks the way, creep around it.
+        You have leave to crawl past the animals of this farm.
+        Pass every animal on the road slowly, they are trained for it.
+        The creatures in the garden are calm, drive by at low speed.
+    """,
+    "talk": """
+        Bring this lamp to the flat above the hairdresser and knock twice.
+        The teacher has been waiting for the maps since last week.
+        Carry the scarf to the lady who feeds the pigeons in the square.
+        The crate is full of apples and should not be tilted.
+        Take the prescription to the pharmacy opposite the cinema.
+        The guitar belongs to the boy in the last house of the lane.
+        Leave the tickets at the counter of the theatre before eight.
+        The paint is still wet on the fence by the playground.
+        Give the bag of oats to the owner of the riding school.
+        The lift is out of order, so use the ramp at the back.
+        The museum closes early on Sundays and opens late on Mondays.
+        Thank the porter for his help with the heavy suitcase.
+    """,
+}
+
+
+@functools.cache
+def _combined(kind: str) -> tuple[Clause, ...]:
+    return tuple(Clause("".join(parts), kind) for parts in itertools.product(*_PARTS[kind]))
 
 
 def _clauses(texts: dict[str, str]) -> dict[str, tuple[Clause, ...]]:
@@ -182,12 +247,17 @@ def _clauses(texts: dict[str, str]) -> dict[str, tuple[Clause, ...]]:
 
 
 CLAUSES = {"train": _clauses(_TRAIN), "held-out": _clauses(_HELD_OUT)}
-"""Clauses by partition and kind."""
+"""Clauses written out, by partition and kind."""
 
 
 def sample_instruction(rng: np.random.Generator, partition: str, kinds: tuple[str, ...]) -> Instruction:
     """Draw an instruction with one clause of each kind asked for among two or three clauses of small talk, in random order."""
-    pool = CLAUSES[partition]
-    talk = rng.choice(len(pool["talk"]), size=3 - len(kinds) + int(rng.integers(0, 2)), replace=False)
-    clauses = [pool["talk"][i] for i in talk] + [pool[k][rng.integers(len(pool[k]))] for k in kinds]
+    written = CLAUSES[partition]
+
+    def draw(kind: str) -> Clause:
+        combined = _combined(kind) if partition == "train" and rng.random() < 0.5 else written[kind]
+        return combined[rng.integers(len(combined))]
+
+    talk = {clause.text: clause for clause in (draw("talk") for _ in range(3 - len(kinds) + int(rng.integers(0, 2))))}
+    clauses = [*talk.values(), *(draw(kind) for kind in kinds)]
     return Instruction(tuple(clauses[i] for i in rng.permutation(len(clauses))))

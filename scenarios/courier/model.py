@@ -64,10 +64,10 @@ class Courier:
             x: (batch, frames, 3, 224, 224), (batch, samples) or (batch, tokens, 384).
 
         Returns:
-            (batch, frames, 1280, 7, 7), (batch, windows, 1024) or (batch, tokens, 384).
+            (batch, frames, 1280, 7, 7), (batch, windows, 521) or (batch, tokens, 384).
         """
         if modality == "audio":
-            return self.ears.embed(x)
+            return self.ears.classify(self.ears.embed(x))
         if modality == "text":
             return self.reader.states(x)
         frames = x.flatten(0, 1)

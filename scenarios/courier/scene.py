@@ -53,13 +53,23 @@ class Thing:
 
 @dataclass(frozen=True)
 class Heard:
-    """A sound: the clip, its level in dB of full scale, when it begins and how long it lasts, in seconds, and where in the clip."""
+    """A sound in the scene.
+
+    Attributes:
+        clip: what is heard.
+        level: dB of full scale, of its louder part.
+        start: second at which it begins.
+        seconds: how long it lasts; a shorter clip is repeated.
+        offset: second of the clip from which it is taken.
+        speed: how much faster (and higher) than recorded.
+    """
 
     clip: Clip
     level: float
     start: float
     seconds: float
     offset: float
+    speed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,9 @@ def render(scene: Scene) -> dict[str, Any]:
     for sound in scene.sounds:
         wave = load_clip(sound.clip)
         wave = np.roll(wave, -round(sound.offset * RATE)) if sound.offset else wave
+        if sound.speed != 1:
+            at = np.arange(int(len(wave) / sound.speed)) * sound.speed
+            wave = np.interp(at, np.arange(len(wave)), wave).astype(np.float32)
         samples = round(sound.seconds * RATE)
         layers.append((np.tile(wave, -(-samples // len(wave)))[:samples], sound.level, round(sound.start * RATE)))
     return {"vision": frames, "audio": (mix(layers, FRAMES * RATE), RATE), "text": scene.instruction.text}
@@ -165,12 +178,13 @@ def _size(rng: np.random.Generator, stamp: Stamp, low: float, high: float, wides
 
 
 def _in_the_way(rng: np.random.Generator, stamp: Stamp) -> Thing:
-    """A thing that is in the robot's way in at least one frame: it stays, crosses, enters, or is seen only for a moment."""
-    height = _size(rng, stamp, 0.36, 0.62, 0.62)
-    foot, x = rng.uniform(0.74, 0.97), rng.uniform(0.4, 0.6)
+    """A thing that is in the robot's way in at least one frame: it stays, crosses, enters, or is seen only for a moment. Some are very near."""
+    near = rng.random() < 0.15
+    height = _size(rng, stamp, 0.8, 1.3, 1.2) if near else _size(rng, stamp, 0.36, 0.62, 0.62)
+    foot, x = rng.uniform(0.95, 1.2) if near else rng.uniform(0.74, 0.97), rng.uniform(0.4, 0.6)
     growth = rng.uniform(1.0, 1.12)
     side = rng.choice((-1.0, 1.0))
-    motion = rng.choice(("stay", "cross", "enter", "glimpse"), p=(0.55, 0.15, 0.15, 0.15))
+    motion = "stay" if near else rng.choice(("stay", "cross", "enter", "glimpse"), p=(0.55, 0.15, 0.15, 0.15))
     if motion == "cross":
         xs = (x + side * 0.36, x, x - side * 0.36)
     elif motion == "enter":
@@ -210,15 +224,17 @@ def _sample_things(rng: np.random.Generator, partition: str, kinds: set[str]) ->
 def _sample_sounds(rng: np.random.Generator, partition: str, kinds: set[str]) -> tuple[Heard, ...]:
     pool = clips(partition)
     traffic = pool["traffic"][rng.integers(len(pool["traffic"]))]
-    sounds = [Heard(traffic, float(rng.uniform(-48, -32)), 0.0, float(FRAMES), float(rng.uniform(0, 15)))]
-    wanted = [kind for kind in ("siren", "bell", "call") if kind in kinds] + ["noise"] * int(rng.random() < 0.35)
+    sounds = [Heard(traffic, float(rng.uniform(-62, -46)), 0.0, float(FRAMES), float(rng.uniform(0, 15)))]
+    idle = [str(rng.choice(("noise", "voice")))] * int(rng.random() < 0.4)
+    wanted = [kind for kind in ("siren", "bell", "call") if kind in kinds] + idle
     for kind in wanted:
         clip = pool[kind][rng.integers(len(pool[kind]))]
         length = len(load_clip(clip)) / RATE
         seconds = float(rng.uniform(1.2, FRAMES))
         offset = float(rng.uniform(0, length - seconds)) if length > seconds + 0.2 else 0.0
-        level = rng.uniform(-30, -20) if kind == "noise" else rng.uniform(-24, -14)
-        sounds.append(Heard(clip, float(level), float(rng.uniform(0, FRAMES - seconds)), seconds, offset))
+        level = rng.uniform(-30, -20) if kind in idle else rng.uniform(-24, -14)
+        speed = float(rng.uniform(0.88, 1.14)) if partition == "train" else 1.0
+        sounds.append(Heard(clip, float(level), float(rng.uniform(0, FRAMES - seconds)), seconds, offset, speed))
     return tuple(sounds)
 
 

@@ -69,6 +69,14 @@ def test_every_array_is_documented_with_its_dims_and_unit(tmp_path, sample):
         assert f"| `{shown}` | {', '.join(entry['dims'])} | {entry['dtype']} | {entry['unit']}" in text
 
 
+def test_every_key_of_the_result_is_documented(sample):
+    text = DOCS.read_text(encoding="utf-8").split("## The result")[1].split("## The arrays")[0]
+    result, _ = sample
+    parts = [result, result["claims"][0], result["verdict"], result["attribution"], result["decision"], result["graph"]]
+    told = set(re.findall(r"`(\w+)`", text)) | {"directed", "multigraph", "graph"}
+    assert {key for part in parts for key in part} <= told
+
+
 def test_the_manifest_is_canonical_and_the_same_twice(tmp_path, sample):
     result, arrays = sample
     one, two = (write_record(tmp_path / name, result, arrays) for name in ("one", "two"))

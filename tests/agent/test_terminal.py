@@ -51,7 +51,7 @@ def test_shares_and_timing_are_told(result):
     assert lines.count("mixed down") == 1
     assert "sum +4.94 of +4.97 nats, gap 1 %" in lines
     assert render(result).splitlines()[-1] == (
-        "4.2 s (attribute 1.5, verify 2.3) · 142 forward, 32 backward · 103× a decision"
+        "4.2 s (attribute 1.5, verify 2.3) · 142 forward + 32 back · 103× a decision"
     )
 
 
@@ -109,3 +109,11 @@ def test_no_claims_and_no_tests_is_a_result_too():
     result["verdict"] |= {"tests": [], "reasons": ["Nothing speaks for the decision."], "verdict": "inconclusive"}
     text = flat(render(result))
     assert "None: no evidence was found that speaks for the decision." in text
+
+
+def test_a_share_that_speaks_against_is_drawn_otherwise():
+    result = result_and_arrays()[0]
+    result["attribution"]["shares"]["text"] = -2.0
+    text = flat(render(result))
+    assert "text −2.00 ░░░░" in text
+    assert "text -2.00 ...." in flat(render(result, encoding="ascii"))

@@ -3,7 +3,18 @@ from __future__ import annotations
 import pytest
 
 from tests.agent.sample import result_and_arrays
-from veridical.agent.wording import clean, effect_range, in_order, kept, nats, own_notes, percent, seconds, sensed
+from veridical.agent.wording import (
+    clean,
+    effect_range,
+    in_order,
+    kept,
+    moment,
+    nats,
+    own_notes,
+    percent,
+    seconds,
+    sensed,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,9 +25,17 @@ def test_a_probability_is_not_rounded_into_certainty(value, said):
     assert percent(value) == said
 
 
-@pytest.mark.parametrize(("value", "said"), [(1.234, "+1.23"), (-1.2, "−1.20"), (-0.001, "0.00"), (0.0, "0.00")])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1.234, "+1.23"), (-1.2, "−1.20"), (-0.0311, "−0.031"), (0.00423, "+0.0042"), (-1e-5, "0.00"), (0.0, "0.00")],
+)
 def test_nats_have_a_sign_and_nought_has_none(value, said):
     assert nats(value) == said
+
+
+def test_a_moment_is_told_to_the_minute_in_utc():
+    assert moment("2026-11-23T07:12:44.5+02:00") == "2026-11-23 05:12 UTC"
+    assert moment("<yesterday>") == "<yesterday>"
 
 
 def test_effects_are_one_figure_or_a_range():

@@ -3,11 +3,14 @@ import copy
 import numpy as np
 import pytest
 import skimage.data
+import timm
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from veridical.errors import InputError
 from veridical.modalities.encoders.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from veridical.modalities.weights import fetch
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def test_the_gradient_is_the_slope_along_a_direction(encoder):
 def test_activations_are_left_as_they_were(encoder):
     layer = encoder.network.bn1
     seen = []
-    handle = layer.act.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
     encoder.features(photograph("cat"))
     handle.remove()
     before, after = seen[0]
@@ -95,3 +98,15 @@ def test_loading_twice_gives_the_same_encoder_and_no_random_number_is_drawn(enco
 def test_an_image_of_another_size_is_refused(encoder):
     with pytest.raises(InputError, match=r"takes \(batch, 3, 224, 224\), got \(1, 3, 256, 256\); resize first"):
         encoder.features(torch.zeros(1, 3, 256, 256))
+
+
+def test_folding_the_norms_changes_nothing_but_rounding() -> None:
+    folder = fetch("efficientnet-lite0")
+    plain = timm.create_model("tf_efficientnet_lite0").eval()
+    plain.load_state_dict(load_file(folder / "model.safetensors"))
+    encoder = load_efficientnet_lite0()
+    assert not [m for m in encoder.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    x = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = plain((x - encoder.mean) / encoder.std)
+        torch.testing.assert_close(encoder.classify(encoder.features(x)), expected, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,185 @@
+"""Does the first claim name the true cause, and what does the verdict say? ``python -m benchmarks.causes`` (``make benchmark-causes``).
+
+Held-out scenes in which removing one object, sound or phrase flips Courier's decision; the scene is rendered without it, so the cause is known. For each: does the first
+claim lie on it, is it judged *supported*; and the same for a random map in the saliency's place (independent normal values for all evidence units of all senses).
+
+A claim *names* the cause if it is of the same sense and at least half of its units belong to the cause: superpixels of which the object covers a quarter or more,
+cells that overlap the sound's time, words of the phrase.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from veridical.agent.explainer import prepare
+from veridical.fusion.frame import contributions
+from veridical.modalities.path import integrate_path
+from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.examples import touched
+from veridical.scenarios.courier.model import Courier, load
+from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
+from veridical.verifier.measure import Laboratory
+from veridical.verifier.verify import Verification, verify
+
+__all__ = ["Row", "flipping_scenes", "main", "measure"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scene: its cause, and for the saliency and for a random map whether the first claim names it and what the verdict was."""
+
+    seed: int
+    cause: str
+    sense: str
+    action: str
+    without: str
+    named: bool
+    verdict: str
+    predicted: float
+    measured: float
+    gap_share: float
+    random_named: bool
+    random_verdict: str
+
+
+def _decide(system: Courier, scene: Scene) -> int:
+    prepared = prepare(system, render(scene))
+    with torch.no_grad():
+        return int(system({m: p.tensor for m, p in prepared.items()}).argmax())
+
+
+def flipping_scenes(system: Courier, first: int, partition: str) -> Iterator[tuple[int, Scene, Cause, int, int]]:
+    """Yield seeds, scenes and causes whose removal changes the decision; a scene with several such causes is passed over, since none is *the* cause."""
+    seed = first
+    while True:
+        scene = sample_scene(seed, partition)
+        if scene.causes:
+            decided = _decide(system, scene)
+            flips = [(cause, after) for cause in scene.causes if (after := _decide(system, scene.without(cause))) != decided]
+            if len(flips) == 1:
+                yield seed, scene, flips[0][0], decided, flips[0][1]
+        seed += 1
+
+
+def _names(scene: Scene, cause: Cause, verification: Verification, laboratory: Laboratory) -> bool:
+    if not verification.claims or verification.claims[0].claim.modality != cause.sense:
+        return False
+    inside = set(touched(scene, cause, laboratory.segmentations[cause.sense]))
+    units = verification.claims[0].claim.units
+    return sum(u in inside for u in units) >= len(units) / 2
+
+
+def _row(system: Courier, seed: int, scene: Scene, cause: Cause, decided: int, after: int) -> Row:
+    prepared = prepare(system, render(scene))
+    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    path = integrate_path(system, prepared, decided)
+    values = contributions(system, prepared, segmentations, path.gradients)
+    rng = np.random.default_rng([23, seed])
+    noise = {m: rng.standard_normal(len(s)) for m, s in segmentations.items()}
+    laboratory = Laboratory(system, prepared, segmentations, decided)
+
+    def salt(digest: str) -> str:
+        return f"benchmark {seed}"
+
+    ours = verify(laboratory, values, {"map": "integrated gradients", "seed": seed}, salt)
+    random = verify(laboratory, noise, {"map": "random", "seed": seed}, salt)
+    return Row(
+        seed=seed,
+        cause=cause.kind,
+        sense=cause.sense,
+        action=system.actions[decided],
+        without=system.actions[after],
+        named=_names(scene, cause, ours, laboratory),
+        verdict=ours.verdict.verdict,
+        predicted=ours.claims[0].claim.predicted if ours.claims else 0.0,
+        measured=ours.claims[0].measured if ours.claims else 0.0,
+        gap_share=path.gap / max(abs(path.difference), 1e-9),
+        random_named=_names(scene, cause, random, laboratory),
+        random_verdict=random.verdict.verdict,
+    )
+
+
+def measure(count: int, first: int, partition: str) -> list[Row]:
+    """Measure ``count`` flipping scenes."""
+    system, rows = load(), []
+    columns = (TextColumn("{task.description:<46}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("scenes", total=count)
+        for found in flipping_scenes(system, first, partition):
+            rows.append(_row(system, *found))
+            named, held = (sum(v) for v in ([r.named for r in rows], [r.verdict == "supported" for r in rows]))
+            progress.update(task, advance=1, description=f"named {named}/{len(rows)}, supported {held}/{len(rows)}")
+            if len(rows) == count:
+                return rows
+    return rows
+
+
+def _share(values: list[bool]) -> dict[str, Any]:
+    low, high = wilson(sum(values), len(values))
+    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
+
+
+def summarise(rows: list[Row]) -> dict[str, Any]:
+    """Shares overall and by kind of cause."""
+
+    def of(some: list[Row]) -> dict[str, Any]:
+        return {
+            "named": _share([r.named for r in some]),
+            "supported": _share([r.verdict == "supported" for r in some]),
+            "supported_where_named": _share([r.verdict == "supported" for r in some if r.named]),
+            "inconclusive": _share([r.verdict == "inconclusive" for r in some]),
+            "random_named": _share([r.random_named for r in some]),
+            "random_supported": _share([r.random_verdict == "supported" for r in some]),
+        }
+
+    kinds = sorted({r.cause for r in rows})
+    predicted, measured = np.array([r.predicted for r in rows]), np.array([r.measured for r in rows])
+    return {
+        "all": of(rows),
+        "by_cause": {kind: of([r for r in rows if r.cause == kind]) for kind in kinds},
+        "predicted_against_measured": {"pearson": float(np.corrcoef(predicted, measured)[0, 1]), "median_gap_share": float(np.median([r.gap_share for r in rows]))},
+    }
+
+
+def _print(summary: dict[str, Any]) -> None:
+    table = Table(title="scenes in which removing one cause flips the decision")
+    for column in ("cause", "scenes", "first claim names it", "supported", "random map names it", "random map supported"):
+        table.add_column(column, justify="left" if column == "cause" else "right")
+    for name, row in {**summary["by_cause"], "all": summary["all"]}.items():
+        cells = []
+        for key in ("named", "supported", "random_named", "random_supported"):
+            low, high = row[key]["interval"]
+            cells.append(f"{100 * row[key]['share']:.0f} % ({100 * low:.0f}–{100 * high:.0f})")
+        table.add_row(name, str(row["named"]["count"]), *cells)
+    Console().print(table)
+    Console().print(f"predicted against measured effect of the first claim: r = {summary['predicted_against_measured']['pearson']:.2f}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.causes", description="Cause identification and verdicts on flipping scenes.")
+    parser.add_argument("--scenes", type=int, default=120, help="flipping scenes")
+    parser.add_argument("--first", type=int, default=FIRST_SEED + 500_000, help="seed of the first scene tried")
+    parser.add_argument("--partition", choices=("held-out", "train"), default="held-out", help="whose objects, sounds and phrasings")
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    options = parser.parse_args(arguments)
+    rows = measure(options.scenes, options.first, options.partition)
+    summary = summarise(rows)
+    if options.json:
+        print(json.dumps({**summary, "rows": [asdict(r) for r in rows]}, indent=2))
+    else:
+        _print(summary)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Training examples: scenes, and scenes from which something was edited away, with the action that the policy then asks for.
+
+A network that never saw an edited input may do anything on one (Hase et al., "The Out-of-Distribution Problem in Explainability", NeurIPS 2021). So a part of the
+training scenes is edited with the very operators of the senses: something idle is taken out (the label stays), a cause is taken out (the label is that
+without the cause), or a sense is at its baseline or absent (the label is that of the other senses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...modalities.contract import Prepared
+from ...modalities.evidence import Segmentation
+from .model import Courier
+from .policy import ACTIONS, decide
+from .scene import Cause, Scene, mask, render, sample_scene
+
+__all__ = ["Example", "SHARES", "make_example", "touched"]
+
+SHARES = {"plain": 0.55, "idle": 0.15, "cause": 0.15, "baseline": 0.1, "absent": 0.05}
+"""Shares of the kinds of example."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Features of one scene (batch of one each; an absent sense is missing), the action's index, the rule that applies."""
+
+    features: Mapping[str, Tensor]
+    action: int
+    rule: str
+
+
+def touched(scene: Scene, cause: Cause, segmentation: Segmentation, least: float = 0.25) -> list[int]:
+    """Return the evidence units that a cause lies in: superpixels of which it covers at least ``least``, cells in its time, words in its span."""
+    where = mask(scene, cause)
+    if isinstance(where, np.ndarray):
+        sizes = np.bincount(segmentation.labels.ravel(), minlength=len(segmentation))
+        inside = np.bincount(segmentation.labels[where], minlength=len(segmentation))
+        return [int(i) for i in np.flatnonzero(inside >= least * np.maximum(sizes, 1))]
+    if cause.sense == "audio":
+        return [u.index for u in segmentation.units if u.time[0] < where[1] and u.time[1] > where[0]]
+    return [u.index for u in segmentation.units if u.span and u.span[0] < where[1] and u.span[1] > where[0]]
+
+
+def _blob(segmentation: Segmentation, avoid: set[int], rng: np.random.Generator) -> list[int]:
+    """A random connected set of units, up to a sixth of all, none of which is to be avoided."""
+    free = [i for i in range(len(segmentation)) if i not in avoid]
+    if not free:
+        return []
+    taken = {free[rng.integers(len(free))]}
+    for _ in range(int(rng.integers(1, max(2, len(segmentation) // 6)))):
+        frontier = sorted({n for u in taken for n in segmentation.neighbours[u]} - taken - avoid)
+        if not frontier:
+            break
+        taken.add(frontier[rng.integers(len(frontier))])
+    return sorted(taken)
+
+
+def _edit(courier: Courier, sense: str, prepared: Prepared, segmentation: Segmentation, units: list[int], rng: np.random.Generator) -> Tensor:
+    modality = courier.modalities[sense]
+    operator = modality.operators[rng.integers(len(modality.operators))]
+    return modality.infill(prepared, [units], operator, segmentation)
+
+
+def make_example(courier: Courier, seed: int, partition: str = "train", kind: str | None = None) -> Example:
+    """Render a scene, edit it perhaps, and encode it.
+
+    Args:
+        courier: whose encoders and senses are used (its head is not).
+        seed: seed of the scene and of the edit.
+        partition: ``train`` or ``held-out``.
+        kind: one of `SHARES`; drawn in those shares if not given.
+    """
+    rng = np.random.default_rng([5, seed, int(partition == "held-out")])
+    scene = sample_scene(seed, partition)
+    observation = render(scene)
+    prepared = {m: courier.modalities[m].prepare(signal) for m, signal in observation.items()}
+    inputs = {m: p.tensor for m, p in prepared.items()}
+    causes = list(scene.causes)
+    kind = kind or str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    if kind == "cause" and causes:
+        cause = causes.pop(int(rng.integers(len(causes))))
+        segmentation = courier.modalities[cause.sense].segment(prepared[cause.sense])
+        # Units shared with another cause stay: the label must not depend on a cause half gone.
+        shared = {u for other in causes if other.sense == cause.sense for u in touched(scene, other, segmentation)}
+        units = [u for u in touched(scene, cause, segmentation) if u not in shared]
+        if len(units) < len(touched(scene, cause, segmentation)):
+            causes.append(cause)
+        else:
+            inputs[cause.sense] = _edit(courier, cause.sense, prepared[cause.sense], segmentation, units, rng)
+    elif kind == "idle":
+        sense = str(rng.choice(["vision", "vision", "audio", "text"]))
+        segmentation = courier.modalities[sense].segment(prepared[sense])
+        avoid = {u for cause in causes if cause.sense == sense for u in touched(scene, cause, segmentation, 0.02)}
+        if units := _blob(segmentation, avoid, rng):
+            inputs[sense] = _edit(courier, sense, prepared[sense], segmentation, units, rng)
+    elif kind in ("baseline", "absent"):
+        gone = {m for m in inputs if rng.random() < 0.4} or {str(rng.choice(list(inputs)))}
+        if kind == "absent" and len(gone) == len(inputs):
+            gone.pop()
+        causes = [cause for cause in causes if cause.sense not in gone]
+        inputs = {m: prepared[m].baseline if m in gone else x for m, x in inputs.items() if kind == "baseline" or m not in gone}
+    with torch.no_grad():
+        features = {m: courier.encode(m, x) for m, x in inputs.items()}
+    rule = decide({cause.kind for cause in causes})
+    return Example(features, ACTIONS.index(rule.action), rule.name)

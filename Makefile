@@ -8,13 +8,13 @@ export VERIDICAL_STAMPS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-latency clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-latency benchmark-causes clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 explain: $(READY) ## explain one decision of the reference system, and check that the account is true
-	$(BIN)/veridical explain
+	$(BIN)/veridical explain --report out/report.html
 
 test: $(READY) debian ## run the tests
 	$(BIN)/python -m pytest -q
@@ -32,6 +32,9 @@ evaluate-courier: $(READY) ## measure the reference system on scenes that it was
 
 benchmark-latency: $(READY) ## measure what an explanation costs beside the decision itself
 	$(BIN)/python -m benchmarks.latency
+
+benchmark-causes: $(READY) ## measure how often the account names the true cause, and what the verdict says
+	$(BIN)/python -m benchmarks.causes
 
 clean: ## remove caches and build outputs, but not .venv
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -24,7 +24,8 @@ from ..modalities.path import JointPath, PathSettings, decision_score, integrate
 from ..verifier.commitment import digest_array
 from ..verifier.measure import Laboratory
 from ..verifier.verify import Verification, VerifySettings, verify
-from .assemble import Findings, assemble, collect_arrays, signal_digest
+from .arrays import collect_arrays
+from .assemble import Findings, assemble, signal_digest
 from .explanation import Explanation
 
 __all__ = ["ExplanationAgent", "Settings", "explain"]

@@ -1,10 +1,13 @@
-"""Does the first claim name the true cause, and what does the verdict say? ``python -m benchmarks.causes`` (``make benchmark-causes``).
+"""Does the first claim name the true cause, and what does the verdict say?
 
-Held-out scenes in which removing one object, sound or phrase flips Courier's decision; the scene is rendered without it, so the cause is known. For each: does the first
-claim lie on it, is it judged *supported*; and the same for a random map in the saliency's place (independent normal values for all evidence units of all senses).
+``python -m benchmarks.causes`` (``make benchmark-causes``).
 
-A claim *names* the cause if it is of the same sense and at least half of its units belong to the cause: superpixels of which the object covers a quarter or more,
-cells that overlap the sound's time, words of the phrase.
+Held-out scenes in which removing one object, sound or phrase flips Courier's decision; the scene is rendered without
+it, so the cause is known. For each: does the first claim lie on it, is it judged *supported*; and the same for a random
+map in the saliency's place (independent normal values for all evidence units of all senses).
+
+A claim *names* the cause if it is of the same sense and at least half of its units belong to the cause: superpixels of
+which the object covers a quarter or more, cells that overlap the sound's time, words of the phrase.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from veridical.agent.explainer import prepare
+from veridical.errors import InputError, VeridicalError
 from veridical.fusion.frame import contributions
 from veridical.modalities.path import integrate_path
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
@@ -31,12 +35,27 @@ from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
 from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, verify
 
-__all__ = ["Row", "flipping_scenes", "main", "measure"]
+__all__ = ["Row", "flipping_scenes", "main", "measure", "summarise"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One scene: its cause, and for the saliency and for a random map whether the first claim names it and what the verdict was."""
+    """One scene: its cause, whether the first claim names it and what the verdict was; the same for a random map.
+
+    Attributes:
+        seed: seed of the scene.
+        cause: kind of the cause whose removal flips the decision.
+        sense: sense of the cause.
+        action: what is decided with the cause.
+        without: what is decided without it.
+        named: whether the first claim lies on the cause.
+        verdict: verdict on the saliency.
+        predicted: effect of the first claim as committed to, in nats.
+        measured: its measured effect, in nats.
+        gap_share: completeness gap of the path over the score difference that it explains.
+        random_named: ``named`` for the random map.
+        random_verdict: ``verdict`` for the random map.
+    """
 
     seed: int
     cause: str
@@ -59,13 +78,21 @@ def _decide(system: Courier, scene: Scene) -> int:
 
 
 def flipping_scenes(system: Courier, first: int, partition: str) -> Iterator[tuple[int, Scene, Cause, int, int]]:
-    """Yield seeds, scenes and causes whose removal changes the decision; a scene with several such causes is passed over, since none is *the* cause."""
+    """Yield scenes in which the removal of one cause changes the decision.
+
+    A scene with several such causes is passed over, since none is *the* cause.
+
+    Yields:
+        Seed, scene, cause, index of the action decided, index of the action decided without the cause.
+    """
     seed = first
     while True:
         scene = sample_scene(seed, partition)
         if scene.causes:
             decided = _decide(system, scene)
-            flips = [(cause, after) for cause in scene.causes if (after := _decide(system, scene.without(cause))) != decided]
+            flips = [
+                (cause, after) for cause in scene.causes if (after := _decide(system, scene.without(cause))) != decided
+            ]
             if len(flips) == 1:
                 yield seed, scene, flips[0][0], decided, flips[0][1]
         seed += 1
@@ -110,7 +137,13 @@ def _row(system: Courier, seed: int, scene: Scene, cause: Cause, decided: int, a
 
 
 def measure(count: int, first: int, partition: str) -> list[Row]:
-    """Measure ``count`` flipping scenes."""
+    """Measure ``count`` flipping scenes of a partition, the first of which has seed ``first`` or a later one.
+
+    Raises:
+        InputError: fewer than one scene, an unknown partition, or stamps or sounds are not installed.
+    """
+    if count < 1:
+        raise InputError(f"causes: {count} scenes; at least 1 is wanted")
     system, rows = load(), []
     columns = (TextColumn("{task.description:<46}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -130,7 +163,7 @@ def _share(values: list[bool]) -> dict[str, Any]:
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """Shares overall and by kind of cause."""
+    """Shares overall and by kind of cause; ``pearson`` is None where the correlation is not defined."""
 
     def of(some: list[Row]) -> dict[str, Any]:
         return {
@@ -143,17 +176,28 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
         }
 
     kinds = sorted({r.cause for r in rows})
-    predicted, measured = np.array([r.predicted for r in rows]), np.array([r.measured for r in rows])
+    predicted, measured = (np.array(v) for v in ([r.predicted for r in rows], [r.measured for r in rows]))
+    defined = len(rows) > 1 and predicted.std() > 0 and measured.std() > 0
     return {
         "all": of(rows),
         "by_cause": {kind: of([r for r in rows if r.cause == kind]) for kind in kinds},
-        "predicted_against_measured": {"pearson": float(np.corrcoef(predicted, measured)[0, 1]), "median_gap_share": float(np.median([r.gap_share for r in rows]))},
+        "predicted_against_measured": {
+            "pearson": float(np.corrcoef(predicted, measured)[0, 1]) if defined else None,
+            "median_gap_share": float(np.median([r.gap_share for r in rows])),
+        },
     }
 
 
 def _print(summary: dict[str, Any]) -> None:
     table = Table(title="scenes in which removing one cause flips the decision")
-    for column in ("cause", "scenes", "first claim names it", "supported", "random map names it", "random map supported"):
+    for column in (
+        "cause",
+        "scenes",
+        "first claim names it",
+        "supported",
+        "random map names it",
+        "random map supported",
+    ):
         table.add_column(column, justify="left" if column == "cause" else "right")
     for name, row in {**summary["by_cause"], "all": summary["all"]}.items():
         cells = []
@@ -162,18 +206,27 @@ def _print(summary: dict[str, Any]) -> None:
             cells.append(f"{100 * row[key]['share']:.0f} % ({100 * low:.0f}–{100 * high:.0f})")
         table.add_row(name, str(row["named"]["count"]), *cells)
     Console().print(table)
-    Console().print(f"predicted against measured effect of the first claim: r = {summary['predicted_against_measured']['pearson']:.2f}")
+    r = summary["predicted_against_measured"]["pearson"]
+    told = "not defined" if r is None else f"r = {r:.2f}"
+    Console().print(f"predicted against measured effect of the first claim: {told}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.causes", description="Cause identification and verdicts on flipping scenes.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.causes", description="Cause identification and verdicts on flipping scenes."
+    )
     parser.add_argument("--scenes", type=int, default=120, help="flipping scenes")
     parser.add_argument("--first", type=int, default=FIRST_SEED + 500_000, help="seed of the first scene tried")
-    parser.add_argument("--partition", choices=("held-out", "train"), default="held-out", help="whose objects, sounds and phrasings")
+    parser.add_argument(
+        "--partition", choices=("held-out", "train"), default="held-out", help="whose objects, sounds and phrasings"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     options = parser.parse_args(arguments)
-    rows = measure(options.scenes, options.first, options.partition)
+    try:
+        rows = measure(options.scenes, options.first, options.partition)
+    except VeridicalError as error:
+        parser.error(str(error))
     summary = summarise(rows)
     if options.json:
         print(json.dumps({**summary, "rows": [asdict(r) for r in rows]}, indent=2))

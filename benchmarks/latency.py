@@ -1,7 +1,8 @@
 """Time of one explanation: ``python -m benchmarks.latency`` (``make benchmark-latency``).
 
-Courier's built-in observation is decided and explained several times, the rungs in turn within each round, and the medians are told: one forward pass, one gradient, the
-joint path, the verification, all of it; in milliseconds and as multiples of one forward pass.
+Courier's built-in observation is decided and explained several times, the rungs in turn within each round, and the
+medians are told: one forward pass, one gradient, the joint path, the verification, all of it; in milliseconds and as
+multiples of one forward pass.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from veridical.agent.explainer import ExplanationAgent
+from veridical.errors import InputError, VeridicalError
 from veridical.modalities.path import gradient_times_change, integrate_path
 from veridical.scenarios.courier.model import load
 
@@ -36,7 +38,13 @@ def _ms(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Time every rung ``rounds`` times, in turn, after one round that is not counted."""
+    """Time every rung ``rounds`` times, in turn, after one round that is not counted.
+
+    Raises:
+        InputError: fewer than one round.
+    """
+    if rounds < 1:
+        raise InputError(f"latency: {rounds} rounds; at least 1 is wanted")
     system = load()
     agent = ExplanationAgent(system)
     observation = system.example()
@@ -61,7 +69,12 @@ def measure(rounds: int) -> dict[str, Any]:
             stages.append({**explanation.to_dict()["timing"], "nodes": path.nodes})
     forward_ms = statistics.median(times["forward"])
     rungs = {
-        name: {"ms": statistics.median(values), "x_forward": statistics.median(values) / forward_ms, "min_ms": min(values), "max_ms": max(values)}
+        name: {
+            "ms": statistics.median(values),
+            "x_forward": statistics.median(values) / forward_ms,
+            "min_ms": min(values),
+            "max_ms": max(values),
+        }
         for name, values in times.items()
     }
     split = {key: statistics.median(s[key] for s in stages) for key in _STAGES}
@@ -72,13 +85,21 @@ def measure(rounds: int) -> dict[str, Any]:
         "passes": stages[-1]["passes"],
         "path_nodes": stages[-1]["nodes"],
         "rounds": rounds,
-        "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "processor": platform.machine(), "torch": torch.__version__},
+        "machine": {
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "processor": platform.machine(),
+            "torch": torch.__version__,
+        },
     }
 
 
 def _print(result: dict[str, Any]) -> None:
     console = Console()
-    for title, rows in (("rungs, each on its own", result["rungs"]), ("one verified explanation, split", result["split"])):
+    for title, rows in (
+        ("rungs, each on its own", result["rungs"]),
+        ("one verified explanation, split", result["split"]),
+    ):
         table = Table(title=title)
         for column in ("", "median ms", "x forward"):
             table.add_column(column, justify="left" if not column else "right")
@@ -86,7 +107,10 @@ def _print(result: dict[str, Any]) -> None:
             table.add_row(name.removesuffix("_ms"), f"{row['ms']:.0f}", f"{row['x_forward']:.1f}")
         console.print(table)
     passes = result["passes"]
-    console.print(f"{passes['forward']} forward and {passes['backward']} backward passes; {result['rounds']} rounds; {result['machine']['threads']} threads")
+    console.print(
+        f"{passes['forward']} forward and {passes['backward']} backward passes; {result['rounds']} rounds; "
+        f"{result['machine']['threads']} threads"
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -95,7 +119,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds counted")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     options = parser.parse_args(arguments)
-    result = measure(options.rounds)
+    try:
+        result = measure(options.rounds)
+    except VeridicalError as error:
+        parser.error(str(error))
     print(json.dumps(result, indent=2)) if options.json else _print(result)
 
 

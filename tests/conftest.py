@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 # Weights come from package indexes alone: a test that asks a hub is wrong, and must fail at once. Read at import.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -46,3 +46,9 @@ def chromium() -> str:
     if found is None:
         _missing("no chromium on the path: apt-get install chromium")
     return found
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the checks of types and shapes off, as users have it: what the package itself says of a wrong type."""
+    monkeypatch.setattr(config, "jaxtyping_disable", True)

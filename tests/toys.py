@@ -55,7 +55,7 @@ TABLE[TOKENIZER.convert_tokens_to_ids("cat"), CAT] = 1
 TABLE[TOKENIZER.convert_tokens_to_ids("siren"), SIREN] = 1
 
 EYES = Vision(size=SIDE, units=36)
-EARS = Audio(rate=RATE, cell=(0.25, 5))
+EARS = Audio(rate=RATE, cell=(0.125, 5))
 READER = Text(TOKENIZER, TABLE, max_tokens=80)
 
 
@@ -110,7 +110,9 @@ class Dropping(nn.Module):
 def weights(seed: int, like: Mapping[str, Any]) -> dict[str, Tensor]:
     """Random weights, one for each input element of each prepared sense."""
     generator = torch.Generator().manual_seed(seed)
-    return {m: torch.randn(p.tensor.shape[1:], generator=generator) / p.tensor[0].numel() ** 0.5 for m, p in like.items()}
+    return {
+        m: torch.randn(p.tensor.shape[1:], generator=generator) / p.tensor[0].numel() ** 0.5 for m, p in like.items()
+    }
 
 
 def linear(parts: Mapping[str, Tensor], bias: float = 0.0) -> Score:
@@ -137,13 +139,13 @@ def sees_red(inputs: Mapping[str, Tensor]) -> Tensor:
     return 12 * (place[:, 0] - place[:, 1]) - 3
 
 
-BURST = slice(4000, 6000)
-"""Samples of 0.5 to 0.75 s."""
+BURST = slice(4000, 5000)
+"""Samples of 0.5 to 0.625 s."""
 
 
 def _tone() -> Tensor:
-    wave = torch.zeros(RATE * 2)
-    wave[BURST] = torch.sin(2 * torch.pi * 1200 * torch.arange(2000) / RATE) * torch.hann_window(2000, periodic=False)
+    wave = torch.zeros(RATE)
+    wave[BURST] = torch.sin(2 * torch.pi * 1200 * torch.arange(1000) / RATE) * torch.hann_window(1000, periodic=False)
     return wave
 
 
@@ -151,8 +153,8 @@ TONE = _tone()
 
 
 def sound(seed: int = 0) -> np.ndarray:
-    """Two seconds of noise with a tone of 1.2 kHz at 0.5 to 0.75 s."""
-    noise = 0.1 * np.random.default_rng(seed).standard_normal(2 * RATE)
+    """A second of noise with a tone of 1.2 kHz at 0.5 to 0.625 s."""
+    noise = 0.1 * np.random.default_rng(seed).standard_normal(RATE)
     return np.clip(noise + 0.5 * TONE.numpy(), -1, 1).astype(np.float32)
 
 

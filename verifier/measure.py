@@ -16,8 +16,8 @@ from ..modalities.path import decision_score, logits_of
 
 __all__ = ["Joint", "Laboratory", "Measured"]
 
-DRIFT = 0.01
-"""Nats, or share of the score: how far the unedited input may score from itself in another batch (rounding)."""
+DRIFT = (0.01, 1e-3)
+"""Nats, and share of the score: how far the unedited input may score from itself in another batch (rounding)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Laboratory:
             alone = logits_of(self.system, {m: p.tensor for m, p in self.prepared.items()}, 1, "for one observation")
             self.score = float(decision_score(alone, self.action)[0])
             self.passes += 1
-        if abs(float(score[0]) - self.score) > DRIFT * max(1.0, abs(self.score)):
+        if abs(float(score[0]) - self.score) > DRIFT[0] + DRIFT[1] * abs(self.score):
             raise ContractError(
                 f"system: the same input scores {self.score:.3f} nats alone and {float(score[0]):.3f} among its edits; "
                 "call eval() (dropout, batch norm), keep no state between calls, keep members of a batch apart; "

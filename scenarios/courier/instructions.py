@@ -1,8 +1,8 @@
 """Written instructions, made of clauses, so that any one clause can be left out.
 
-A clause's *kind* is ``halt`` or ``tame`` (the policy knows them) or ``talk`` (it does not). Training and held-out phrasings share no clause; half of the
-training clauses are put together from parts.
-Some small talk holds the words that matter elsewhere (wait, stop, animals), so that single words do not give the rule away.
+A clause's *kind* is ``halt`` or ``tame`` (the policy knows them) or ``talk`` (it does not). Training and held-out
+phrasings share no clause; half of the training clauses are put together from parts. Some small talk holds the words
+that matter elsewhere (wait, stop, animals), so that single words do not give the rule away.
 """
 
 from __future__ import annotations
@@ -172,26 +172,36 @@ _TRAIN = {
 }
 _PARTS = {
     "halt": (
-        ("Stay", "Wait", "Remain", "Stand still", "Halt", "Stop", "Hold on", "Keep still", "Stand by", "Please wait", "Please stay", "You have to wait",
+        ("Stay", "Wait", "Remain", "Stand still", "Halt", "Stop", "Hold on", "Keep still", "Stand by", "Please wait",
+         "Please stay", "You have to wait",
          "You must stay", "Do not move", "Do not drive on", "Do not go any further", "Do not cross", "Do not leave"),
-        (" here", " at the kerb", " at this corner", " on the pavement", " by the crossing", " in front of the gate", ""),
-        (".", " until I call you.", " until somebody waves you on.", " until you are told otherwise.", " for the next ten minutes.", " until the road is free.",
+        (" here", " at the kerb", " at this corner", " on the pavement", " by the crossing", " in front of the gate",
+         ""),
+        (".", " until I call you.", " until somebody waves you on.", " until you are told otherwise.",
+         " for the next ten minutes.", " until the road is free.",
          " before the mechanic has come.", " until I say so.", " until the guard returns."),
     ),
     "tame": (
-        ("Animals in this district are tame", "The animals on your way are harmless", "Cats and dogs here know robots", "The sheep and goats around here are friendly",
-         "Birds on the path are not afraid of you", "The animals of the park do not mind you", "Livestock may stand in the road",
+        ("Animals in this district are tame", "The animals on your way are harmless",
+         "Cats and dogs here know robots", "The sheep and goats around here are friendly",
+         "Birds on the path are not afraid of you", "The animals of the park do not mind you",
+         "Livestock may stand in the road",
          "If there is an animal in front of you", "Whenever a creature is in the way", "Where animals block the path"),
         (", so", ", therefore", ","),
-        (" pass them slowly.", " drive past at a crawl.", " go around slowly.", " do not stop but slow down.", " keep rolling gently.", " just creep by.",
+        (" pass them slowly.", " drive past at a crawl.", " go around slowly.", " do not stop but slow down.",
+         " keep rolling gently.", " just creep by.",
          " slow down and carry on.", " move past with care."),
     ),
     "talk": (
         ("Take", "Bring", "Carry", "Deliver", "Hand over"),
-        (" the parcel", " the letter", " two boxes of eggs", " the dog food", " the cat's basket", " the bird cage", " a bunch of roses", " the toy horse",
-         " the waiting list", " the stop watch", " a jar of honey", " the bicycle bell", " the newspaper", " the repaired clock"),
-        (" to the house behind the church.", " to number nine on Bridge Street.", " to the old lady by the pond.", " to the waiting room of the clinic.",
-         " to the man at the bus stop.", " to the animal shelter.", " to the students next door.", " to the baker before noon.", " to Mr Fox on the second floor.",
+        (" the parcel", " the letter", " two boxes of eggs", " the dog food", " the cat's basket", " the bird cage",
+         " a bunch of roses", " the toy horse",
+         " the waiting list", " the stop watch", " a jar of honey", " the bicycle bell", " the newspaper",
+         " the repaired clock"),
+        (" to the house behind the church.", " to number nine on Bridge Street.", " to the old lady by the pond.",
+         " to the waiting room of the clinic.",
+         " to the man at the bus stop.", " to the animal shelter.", " to the students next door.",
+         " to the baker before noon.", " to Mr Fox on the second floor.",
          " to the shop called The Slow Snail."),
     ),
 }  # fmt: skip
@@ -251,7 +261,14 @@ CLAUSES = {"train": _clauses(_TRAIN), "held-out": _clauses(_HELD_OUT)}
 
 
 def sample_instruction(rng: np.random.Generator, partition: str, kinds: tuple[str, ...]) -> Instruction:
-    """Draw an instruction with one clause of each kind asked for among two or three clauses of small talk, in random order."""
+    """Draw an instruction, its clauses in random order.
+
+    Args:
+        rng: where the draw comes from.
+        partition: ``train`` or ``held-out``.
+        kinds: kinds of which it holds one clause each, at most two; to these comes small talk, so that there are three
+            or four clauses in all (fewer where the same small talk is drawn twice).
+    """
     written = CLAUSES[partition]
 
     def draw(kind: str) -> Clause:

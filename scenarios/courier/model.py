@@ -14,7 +14,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...errors import WeightsError
+from ...errors import InputError, WeightsError
 from ...modalities.audio import Audio
 from ...modalities.contract import Modality
 from ...modalities.encoders.efficientnet import load_efficientnet_lite0
@@ -34,8 +34,8 @@ HEAD_FILE = Path(__file__).with_name("head.safetensors")
 class Courier:
     """A delivery robot that sees, hears and reads, and chooses PROCEED, SLOW, STOP or YIELD.
 
-    It meets `veridical.modalities.SplitSystem`: ``encode`` one sense, ``decide`` from features, or call it with prepared inputs. Everything is frozen and
-    deterministic.
+    It meets `veridical.modalities.SplitSystem`: ``encode`` one sense, ``decide`` from features, or call it with
+    prepared inputs. Everything is frozen and deterministic.
 
     Attributes:
         name: ``"courier"``.
@@ -56,8 +56,8 @@ class Courier:
     def encode(self, modality: str, x: Tensor) -> Tensor:
         """Return the features of one sense.
 
-        A frame that is the same in several members of a batch is encoded once (edits leave most frames as they were); that is only
-        done where no gradient is asked for.
+        A frame that is the same in several members of a batch is encoded once (edits leave most frames as they were);
+        that is only done where no gradient is asked for.
 
         Args:
             modality: ``"vision"``, ``"audio"`` or ``"text"``.
@@ -65,7 +65,12 @@ class Courier:
 
         Returns:
             (batch, frames, 1280, 7, 7), (batch, windows, 521) or (batch, tokens, 384).
+
+        Raises:
+            InputError: Courier has no such sense.
         """
+        if modality not in self.modalities:
+            raise InputError(f"courier: no sense {modality!r}; it has {', '.join(self.modalities)}")
         if modality == "audio":
             return self.ears.classify(self.ears.embed(x))
         if modality == "text":
@@ -106,7 +111,7 @@ class Courier:
 
 
 def save_head(head: CourierHead, path: Path = HEAD_FILE) -> None:
-    """Write a head's parameters; its sizes are read back from their shapes."""
+    """Write a head's parameters; `load_head` reads those of the default `HeadSize`."""
     save_file({name: value.contiguous() for name, value in head.state_dict().items()}, path)
 
 
@@ -122,8 +127,10 @@ def load_head(path: Path = HEAD_FILE) -> CourierHead:
     try:
         head.load_state_dict(load_file(path))
     except Exception as error:
-        told = str(error).splitlines()[0]
-        raise WeightsError(f"courier: {path.name!r} does not hold a head of {asdict(head.size)}: {told}; run `make train-courier`") from error
+        told = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"courier: {path.name!r} does not hold a head of {asdict(head.size)}: {told}; run `make train-courier`"
+        ) from error
     return head
 
 

@@ -39,7 +39,12 @@ RULES = (
     _rule("siren", "siren", "YIELD", "A siren is heard: make room, whatever else is seen or read."),
     _rule("halt", "halt", "STOP", "The instruction says to stay where it is."),
     _rule("stop sign", "stop-sign", "STOP", "A stop sign stands in view."),
-    _rule("known animal", "animal tame", "SLOW", "An animal is in the way, and the instruction says to creep past animals."),
+    _rule(
+        "known animal",
+        "animal tame",
+        "SLOW",
+        "An animal is in the way, and the instruction says to creep past animals.",
+    ),
     _rule("animal", "animal", "STOP", "An animal is in the way."),
     _rule("vehicle", "vehicle", "YIELD", "A vehicle is in the way."),
     _rule("bell", "bell", "SLOW", "A bicycle bell is heard."),
@@ -52,8 +57,9 @@ RULES = (
 def decide(causes: Collection[str]) -> Rule:
     """Return the first rule all of whose causes are present.
 
-    Causes: ``siren``, ``bell``, ``call`` (heard); ``animal``, ``vehicle``, ``obstacle`` (in the way), ``stop-sign`` (in view); ``halt``,
-    ``tame`` (read). Kinds that no rule names (a thing beside the way, music, small talk) change nothing.
+    Causes: ``siren``, ``bell``, ``call`` (heard); ``animal``, ``vehicle``, ``obstacle`` (in the way), ``stop-sign`` (in
+    view); ``halt``, ``tame`` (read). Kinds that no rule names (a thing beside the way, music, small talk) change
+    nothing.
 
     >>> decide({"animal", "tame"}).action
     'SLOW'

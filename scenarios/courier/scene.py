@@ -1,8 +1,9 @@
 """Scenes with known causes: composed, and rendered again without any one of them.
 
-A scene is a short stretch of a delivery: camera frames one second apart, the microphone over the same time, a written instruction. All of it is
-drawn from one seed, and rendering it *without* a cause changes nothing else, so the true effect of that cause on any system's decision can
-be measured.
+A scene is a short stretch of a delivery: camera frames one second apart, the microphone over the same time, a written
+instruction. All of it is drawn from one seed, and rendering it *without* a cause changes nothing else, so the true
+effect of that cause on any system's decision can be measured. (One exception: a mixture that would clip is scaled down,
+so that without one of its sounds the others may be a little louder.)
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from PIL import Image
 
+from ...errors import InputError
 from .background import GROUNDS, Background, draw_background
 from .instructions import Instruction, sample_instruction
+from .partition import check_partition
 from .policy import RULES, Rule, decide
 from .sounds import RATE, Clip, clips, load_clip, mix
 from .stamps import Stamp, load_stamp, stamps
@@ -74,7 +77,13 @@ class Heard:
 
 @dataclass(frozen=True)
 class Cause:
-    """What the policy may have acted on: its kind, the sense that has it, its index among that sense's things, sounds or clauses."""
+    """What the policy may have acted on.
+
+    Attributes:
+        kind: its kind, as the policy names it.
+        sense: ``vision``, ``audio`` or ``text``.
+        index: its index among the scene's things, sounds or clauses.
+    """
 
     kind: str
     sense: str
@@ -94,7 +103,9 @@ class Scene:
     @property
     def causes(self) -> tuple[Cause, ...]:
         """All causes that a rule of the policy may speak of."""
-        seen = (Cause(t.stamp.kind, "vision", i) for i, t in enumerate(self.things) if t.counts and t.stamp.kind in _SEEN)
+        seen = (
+            Cause(t.stamp.kind, "vision", i) for i, t in enumerate(self.things) if t.counts and t.stamp.kind in _SEEN
+        )
         heard = (Cause(s.clip.kind, "audio", i) for i, s in enumerate(self.sounds) if s.clip.kind in _HEARD)
         read = (Cause(c.kind, "text", i) for i, c in enumerate(self.instruction.clauses) if c.kind in _READ)
         return (*seen, *heard, *read)
@@ -157,7 +168,12 @@ def render(scene: Scene) -> dict[str, Any]:
 
 
 def mask(scene: Scene, cause: Cause) -> Bool[np.ndarray, "frames size size"] | tuple[float, float] | tuple[int, int]:
-    """Where a cause lies: visible pixels (frames, SIZE, SIZE), first and last second, or first and past-the-last character."""
+    """Return where a cause lies.
+
+    Returns:
+        Vision: its visible pixels, bool (FRAMES, SIZE, SIZE): opaque by more than half and not covered by a nearer
+        thing. Audio: first and last second. Text: first and past-the-last character.
+    """
     if cause.sense == "text":
         return scene.instruction.span(cause.index)
     if cause.sense == "audio":
@@ -178,7 +194,7 @@ def _size(rng: np.random.Generator, stamp: Stamp, low: float, high: float, wides
 
 
 def _in_the_way(rng: np.random.Generator, stamp: Stamp) -> Thing:
-    """A thing that is in the robot's way in at least one frame: it stays, crosses, enters, or is seen only for a moment. Some are very near."""
+    """A thing in the robot's way: it stays, crosses, enters, or is seen only for a moment. Some are very near."""
     near = rng.random() < 0.15
     height = _size(rng, stamp, 0.8, 1.3, 1.2) if near else _size(rng, stamp, 0.36, 0.62, 0.62)
     foot, x = rng.uniform(0.95, 1.2) if near else rng.uniform(0.74, 0.97), rng.uniform(0.4, 0.6)
@@ -191,7 +207,11 @@ def _in_the_way(rng: np.random.Generator, stamp: Stamp) -> Thing:
         xs = (x + side * 0.38, x + side * 0.18, x)
     else:
         xs = (x, x + rng.uniform(-0.03, 0.03), x + rng.uniform(-0.03, 0.03))
-    seen = [True] * FRAMES if motion != "glimpse" else [i == (k := int(rng.integers(FRAMES))) or i == k + 1 for i in range(FRAMES)]
+    seen = (
+        [True] * FRAMES
+        if motion != "glimpse"
+        else [i == (k := int(rng.integers(FRAMES))) or i == k + 1 for i in range(FRAMES)]
+    )
     track = tuple(Place(float(xs[i]), float(foot), height * growth**i if seen[i] else 0.0) for i in range(FRAMES))
     return Thing(stamp, True, track, bool(rng.random() < 0.5))
 
@@ -216,7 +236,9 @@ def _sample_things(rng: np.random.Generator, partition: str, kinds: set[str]) ->
     things = [_in_the_way(rng, pick(kind)) for kind in ("animal", "vehicle", "obstacle") if kind in kinds]
     if "stop-sign" in kinds:
         things.append(_beside(rng, pick("stop-sign"), counts=True))
-    idle = rng.choice(("animal", "vehicle", "obstacle", "sign", "tree"), size=rng.integers(0, 3), p=(0.25, 0.2, 0.2, 0.2, 0.15))
+    idle = rng.choice(
+        ("animal", "vehicle", "obstacle", "sign", "tree"), size=rng.integers(0, 3), p=(0.25, 0.2, 0.2, 0.2, 0.15)
+    )
     things = [_beside(rng, pick(kind)) for kind in idle] + things
     return tuple(sorted(things, key=lambda thing: max(place.foot for place in thing.track)))
 
@@ -241,17 +263,24 @@ def _sample_sounds(rng: np.random.Generator, partition: str, kinds: set[str]) ->
 def sample_scene(seed: int, partition: str = "train", rule: str | None = None) -> Scene:
     """Draw a scene.
 
-    Rules are drawn evenly (or ``rule`` is given by name); causes of lower rules are added to a third of the scenes, idle things, sounds and
-    clauses to most.
+    Rules are drawn evenly (or ``rule`` is given by name); causes of lower rules are added to a third of the scenes,
+    idle things, sounds and clauses to most.
 
     Raises:
-        InputError: stamps or sounds are not installed.
+        InputError: an unknown partition or rule, or stamps or sounds are not installed.
     """
+    check_partition(partition)
+    if rule is not None and rule not in (known := [r.name for r in RULES]):
+        raise InputError(f"scene: no rule is named {rule!r}; the policy has {', '.join(known)}")
     rng = np.random.default_rng([3, seed, int(partition == "held-out")])
-    wanted = next(r for r in RULES if r.name == rule) if rule else RULES[rng.integers(len(RULES))]
+    wanted = next(r for r in RULES if r.name == rule) if rule is not None else RULES[rng.integers(len(RULES))]
     kinds = set(wanted.causes)
     for extra in rng.permutation(sorted(_SEEN | _HEARD | _READ)):
-        if rng.random() < 0.12 and decide(kinds | {extra}) is wanted and not (extra in _SEEN and kinds & _SEEN - {"stop-sign"}):
+        if (
+            rng.random() < 0.12
+            and decide(kinds | {extra}) is wanted
+            and not (extra in _SEEN and kinds & _SEEN - {"stop-sign"})
+        ):
             kinds.add(extra)
     return Scene(
         background=Background(str(rng.choice(GROUNDS)), int(rng.integers(2**31))),

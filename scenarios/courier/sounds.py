@@ -1,8 +1,9 @@
 """Sounds with known kinds, and their mixing at stated levels.
 
-Recordings come from Debian's ``tuxpaint-stamps-default`` (animal calls, instruments, household, spoken words) and from the minute of street sound
-in YAMNet's wheel (bicycle bells, traffic), read where they lie. There is one recorded siren, a fire engine's; it is held out, and the sirens trained on are
-synthesised: the wail and the yelp of an electronic siren (YAMNet does not take a two-tone signal for one). Some training backgrounds are synthesised too.
+Recordings come from Debian's ``tuxpaint-stamps-default`` (animal calls, instruments, household, spoken words) and from
+the minute of street sound in YAMNet's wheel (bicycle bells, traffic), read where they lie. There is one recorded siren,
+a fire engine's; it is held out, and the sirens trained on are synthesised: the wail and the yelp of an electronic siren
+(YAMNet does not take a two-tone signal for one). Some training backgrounds are synthesised too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy.signal import resample_poly, sawtooth
 
 from ...errors import InputError
 from ...modalities.weights import fetch
+from .partition import check_partition
 from .stamps import stamp_folder
 
 __all__ = ["RATE", "SOUND_KINDS", "Clip", "Sound", "clips", "load_clip", "mix", "siren"]
@@ -25,41 +27,58 @@ __all__ = ["RATE", "SOUND_KINDS", "Clip", "Sound", "clips", "load_clip", "mix", 
 RATE = 16000
 SOUND_KINDS = ("siren", "bell", "call", "noise")
 
-Sound = Float[np.ndarray, " samples"]
+Sound = Float[np.ndarray, " _"]  # layers of a mixture differ in length
 
-# What is recorded under an animal's name is not always its call (some recordings are spoken, some are steps or wings). Those are kept, and of
-# long ones that stretch, in which YAMNet gives its class "Animal" a score of 0.5 or more: a rule can only speak of what the ears can tell.
+# What is recorded under an animal's name is not always its call (some recordings are spoken, some are steps or wings).
+# Those are kept, and of long ones that stretch, in which YAMNet gives its class "Animal" a score of 0.5 or more: a rule
+# can only speak of what the ears can tell.
 _CALLS: dict[str, dict[str, tuple[float, float] | None]] = {
     "train": {
-        "birds/crow": None, "birds/duck": None, "birds/rooster": (0.0, 1.4), "birds/hen": None, "mammals/bovines/cow_white": (0.0, 1.3),
-        "mammals/bovines/ram": None, "mammals/bovines/sheep_lamb": None, "mammals/bovines/sheep": None, "mammals/cats/tiger": (0.0, 2.6),
-        "mammals/dogs/dog": None, "mammals/dogs/fox": None, "birds/quetzal": None, "birds/blackbird": (2.6, 7.9), "birds/tucan": (0.0, 1.2),
-        "birds/cuckoo": None, "mammals/bears/bear": (2.3, 3.4), "mammals/deer/deer": (0.0, 1.9), "mammals/ferret": (0.0, 0.9),
-        "mammals/rodents/rabbit": None, "mammals/rodents/mouse": None, "mammals/pig_golden": None,
+        "birds/crow": None, "birds/duck": None, "birds/rooster": (0.0, 1.4), "birds/hen": None,
+        "mammals/bovines/cow_white": (0.0, 1.3), "mammals/bovines/ram": None, "mammals/bovines/sheep_lamb": None,
+        "mammals/bovines/sheep": None, "mammals/cats/tiger": (0.0, 2.6), "mammals/dogs/dog": None,
+        "mammals/dogs/fox": None, "birds/quetzal": None, "birds/blackbird": (2.6, 7.9), "birds/tucan": (0.0, 1.2),
+        "birds/cuckoo": None, "mammals/bears/bear": (2.3, 3.4), "mammals/deer/deer": (0.0, 1.9),
+        "mammals/ferret": (0.0, 0.9), "mammals/rodents/rabbit": None, "mammals/rodents/mouse": None,
+        "mammals/pig_golden": None,
     },
     "held-out": {
-        "birds/gander": (0.0, 1.1), "birds/turkey": (0.0, 1.3), "birds/lark": None, "birds/vulture": (0.0, 0.9), "mammals/bovines/goat": None,
-        "mammals/bovines/bison": (1.4, 2.8), "mammals/apes/gorilla": (0.0, 0.9), "mammals/equines/donkey": (0.0, 1.2), "amphibians/frog": None,
+        "birds/gander": (0.0, 1.1), "birds/turkey": (0.0, 1.3), "birds/lark": None, "birds/vulture": (0.0, 0.9),
+        "mammals/bovines/goat": None, "mammals/bovines/bison": (1.4, 2.8), "mammals/apes/gorilla": (0.0, 0.9),
+        "mammals/equines/donkey": (0.0, 1.2), "amphibians/frog": None,
     },
 }  # fmt: skip
 _NOISES = {
-    "train": """hobbies/music/string/violin hobbies/music/wind/bassoon hobbies/music/percussion/drum_tomtom_floor household/kettle
-        household/Washing-machine household/dishes/glass symbols/faces/excited symbols/faces/mad household/tools/mallet_metal
-        town/roadsigns/xing_school household/toilet military/final-roll-call naturalforces/lightningbolt seasonal/newyears/fireworks symbols/faces/sad
-        space/apollo_lander household/arttools/scissors_small_open household/arttools/scissors_small_closed household/tools/hammer
-        hobbies/camera_35mm food/fruit/apple_red seasonal/christmas/gift vehicles/ship/cartoon/bathyscape seasonal/hanukkah/dreydl-nun""".split(),
-    "held-out": """hobbies/music/string/cello hobbies/music/percussion/drumkit hobbies/music/percussion/cymbal_crash household/vacuum_cleaner
-        household/tools/saw household/dishes/bottle symbols/faces/happy town/flags/checkeredflag""".split(),
+    "train": """
+        hobbies/music/string/violin hobbies/music/wind/bassoon hobbies/music/percussion/drum_tomtom_floor
+        household/kettle household/Washing-machine household/dishes/glass symbols/faces/excited
+        symbols/faces/mad household/tools/mallet_metal town/roadsigns/xing_school household/toilet
+        military/final-roll-call naturalforces/lightningbolt seasonal/newyears/fireworks symbols/faces/sad
+        space/apollo_lander household/arttools/scissors_small_open
+        household/arttools/scissors_small_closed household/tools/hammer hobbies/camera_35mm
+        food/fruit/apple_red seasonal/christmas/gift vehicles/ship/cartoon/bathyscape
+        seasonal/hanukkah/dreydl-nun
+    """.split(),
+    "held-out": """
+        hobbies/music/string/cello hobbies/music/percussion/drumkit hobbies/music/percussion/cymbal_crash
+        household/vacuum_cleaner household/tools/saw household/dishes/bottle symbols/faces/happy
+        town/flags/checkeredflag
+    """.split(),
 }
-# The package reads each stamp's name aloud in several languages: real voices, which no rule speaks of.
+# The package reads each stamp's name aloud in several languages (not every one in all): real voices, which no rule
+# speaks of.
 _VOICES = {
-    "train": [f"{stamp}_desc{tongue}" for stamp in ("food/fruit/banana", "household/key", "vehicles/auto/sedan", "plants/flowers/rose", "animals/mammals/bovines/yak",
-        "animals/birds/ostrich", "food/fruit/lemon", "hobbies/music/wind/bassoon", "food/fruit/pear", "household/kettle",
-        "vehicles/auto/truck") for tongue in ("", "_es", "_fr", "_bg", "_be")],
-    "held-out": [f"{stamp}_desc{tongue}" for stamp in ("food/fruit/kiwi", "town/roadsigns/yield", "vehicles/garbagetruck", "animals/birds/owl", "plants/flowers/iris")
-        for tongue in ("_ru", "_da", "_ca", "_el")],
-}  # fmt: skip
-# Seconds of the street recording, which joins clips from different places: bicycle bells here, traffic without bells there.
+    "train": """
+        food/fruit/banana household/key vehicles/auto/sedan plants/flowers/rose animals/mammals/bovines/yak
+        animals/birds/ostrich food/fruit/lemon hobbies/music/wind/bassoon food/fruit/pear household/kettle
+        vehicles/auto/truck
+    """.split(),
+    "held-out": """
+        food/fruit/kiwi town/roadsigns/yield vehicles/garbagetruck animals/birds/owl plants/flowers/iris
+    """.split(),
+}
+_TONGUES = {"train": ("", "_es", "_fr", "_bg", "_be"), "held-out": ("_ru", "_da", "_ca", "_el")}
+# Seconds of the street recording, which joins clips from different places: bicycle bells, and traffic without bells.
 _BELLS = {"train": ((26.0, 30.0), (31.2, 33.9)), "held-out": ((7.5, 21.4),)}
 _TRAFFIC = {"train": ((37.0, 54.0),), "held-out": ((1.4, 6.8),)}
 _FIRE_ENGINE, _FIRE_ENGINE_SOUNDS = "vehicles/emergency/firetruck", (0.3, 5.2)
@@ -73,7 +92,8 @@ class Clip:
     Attributes:
         kind: ``siren``, ``bell``, ``call``, or ``noise`` (anything that no rule speaks of).
         name: short name.
-        path: file below the stamps folder without its ending; None for the street recording and for what is synthesised.
+        path: file below the stamps folder without its ending; None for the street recording and for what is
+            synthesised.
         span: first and last second that are used; None for all.
         seed: seed of a synthesised siren, or None.
         hiss: seed of a synthesised background, or None.
@@ -91,25 +111,38 @@ class Clip:
 def clips(partition: str) -> dict[str, tuple[Clip, ...]]:
     """Return the clips of a partition (``train`` or ``held-out``) by kind; the partitions share no recording.
 
-    ``"traffic"`` holds the background; it is a kind of noise.
+    ``"traffic"`` holds the background and ``"voice"`` spoken words; both are kinds of noise.
+
+    Raises:
+        InputError: an unknown partition, or the stamps are not installed, or not with their sounds.
     """
+    check_partition(partition)
     folder = stamp_folder()
 
     def recorded(kind: str, paths: Mapping[str, tuple[float, float] | None], prefix: str = "") -> tuple[Clip, ...]:
         found = {p: span for p, span in paths.items() if (folder / f"{prefix}{p}.ogg").exists()}
+        if not found:
+            raise InputError(
+                f"sounds: {str(folder)!r} holds no recording of kind {kind!r}, e.g. {prefix}{next(iter(paths))}.ogg; "
+                "reinstall tuxpaint-stamps-default"
+            )
         return tuple(Clip(kind, p.rsplit("/", 1)[1], prefix + p, span) for p, span in found.items())
 
     held_out = partition == "held-out"
     synthetic = tuple(Clip("siren", f"synthetic {i}", seed=i) for i in range(_SIRENS))
     hiss = () if held_out else tuple(Clip("noise", f"hiss {i}", hiss=i) for i in range(60))
+    voices = [f"{stamp}_desc{tongue}" for stamp in _VOICES[partition] for tongue in _TONGUES[partition]]
     street = {"bell": _BELLS[partition], "traffic": _TRAFFIC[partition]}
-    bells, traffic = (tuple(Clip("noise" if k == "traffic" else k, f"{k} {a:g}-{b:g} s", span=(a, b)) for a, b in v) for k, v in street.items())
+    bells, traffic = (
+        tuple(Clip("noise" if k == "traffic" else k, f"{k} {a:g}-{b:g} s", span=(a, b)) for a, b in v)
+        for k, v in street.items()
+    )
     return {
         "siren": (Clip("siren", "fire engine", _FIRE_ENGINE, _FIRE_ENGINE_SOUNDS),) if held_out else synthetic,
         "bell": bells,
         "call": recorded("call", _CALLS[partition], "animals/"),
         "noise": recorded("noise", dict.fromkeys(_NOISES[partition])),
-        "voice": recorded("noise", dict.fromkeys(_VOICES[partition])),
+        "voice": recorded("noise", dict.fromkeys(voices)),
         "traffic": traffic + hiss,
     }
 
@@ -133,9 +166,10 @@ def siren(seed: int, seconds: float = 4.0) -> Sound:
     low = rng.uniform(450, 750)
     high = low * rng.uniform(1.5, 2.4)
     rate = rng.uniform(2.0, 4.0) if seed % 2 else rng.uniform(0.12, 0.5)
-    sweep = 0.5 + 0.5 * sawtooth(2 * np.pi * (rate * t + rng.random()), width=float(rng.uniform(0.35, 0.65)))
+    turn, width = 2 * np.pi * (rate * t + rng.random()), float(rng.uniform(0.35, 0.65))
+    sweep = 0.5 + 0.5 * sawtooth(turn, width)  # pyright: ignore[reportArgumentType] - typed by its default, 1
     phase = 2 * np.pi * np.cumsum(low * (high / low) ** sweep) / RATE
-    tone = sum(rng.uniform(0.3, 1.0) ** k * np.sin((k + 1) * phase) for k in range(5))
+    tone = sum((rng.uniform(0.3, 1.0) ** k * np.sin((k + 1) * phase) for k in range(5)), start=np.zeros_like(t))
     echo = np.zeros_like(tone)
     for _ in range(6):
         delay = int(rng.integers(200, 4000))
@@ -180,11 +214,12 @@ def _level(wave: Sound) -> float:
 def mix(layers: list[tuple[Sound, float, int]], samples: int) -> Sound:
     """Mix sounds into ``samples`` samples.
 
-    Each layer is (sound, level, first sample). The level is that of the sound's louder part in dB of full scale. The ends are faded over 10 ms.
+    Each layer is (sound, level, first sample). The level is that of the sound's louder part in dB of full scale. The
+    ends are faded over 10 ms. Where the sum would clip, all of it is scaled down to a peak of 0.99.
     """
     out = np.zeros(samples, np.float64)
     for wave, level, start in layers:
-        piece = wave[: samples - start].astype(np.float64)
+        piece = wave[: max(samples - start, 0)].astype(np.float64)
         ramp = np.minimum(np.arange(len(piece)) + 1, RATE // 100) / (RATE // 100)
         scale = 10 ** (level / 20) / max(_level(wave), 1e-9)
         out[start : start + len(piece)] += scale * piece * np.minimum(ramp, ramp[::-1])

@@ -1,12 +1,13 @@
 """Training of Courier's head from a seed: ``python -m veridical.scenarios.courier.train`` (``make train-courier``).
 
-Scenes are rendered and encoded by the frozen encoders once, in several processes; the head is then trained on the features. On two cores it takes
-under half an hour.
+Scenes are rendered and encoded by the frozen encoders once, in several processes; the head is then trained on the
+features. On two cores it takes under half an hour.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import time
 from collections.abc import Iterator
@@ -15,16 +16,20 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 from torch import multiprocessing as mp
 
+from ...errors import InputError, VeridicalError
+from ...modalities.weights import CATALOGUE, fetch
 from .examples import make_example
 from .head import CourierHead
 from .model import HEAD_FILE, Courier, save_head
 from .scene import FRAMES
+from .stamps import stamp_folder
 
-__all__ = ["Features", "TrainSettings", "collect", "main", "train"]
+__all__ = ["Features", "TrainSettings", "bars", "collect", "main", "train"]
 
 _TOKENS = 112
 """Tokens kept of an instruction: the longest that Courier's clauses can make."""
@@ -46,7 +51,15 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Features:
-    """Encoded examples in half precision: vision (n, frames, 1280, 7, 7), audio (n, windows, classes), text (n, tokens, 384); zeros where a sense is absent or a token is padding."""
+    """Encoded examples, in half precision; zeros where a sense is absent or a token is padding.
+
+    Attributes:
+        vision: (n, frames, 1280, 7, 7).
+        audio: (n, windows, classes).
+        text: (n, tokens, 384).
+        action: indices of the actions, (n,).
+        rules: names of the rules.
+    """
 
     vision: Tensor
     audio: Tensor
@@ -59,28 +72,27 @@ class Features:
         return {m: getattr(self, m)[rows].float() for m in ("vision", "audio", "text")}, self.action[rows]
 
 
-_courier: Courier | None = None
-
-
-def _start() -> None:
-    global _courier
+@functools.cache
+def _encoders() -> Courier:
+    """One Courier a process, for its encoders and senses; its head plays no part."""
     torch.set_num_threads(1)
-    _courier = Courier(CourierHead())
+    return Courier(CourierHead())
 
 
 def _work(job: tuple[int, str, str | None]) -> tuple[dict[str, Tensor], int, str]:
-    assert _courier is not None
-    example = make_example(_courier, *job)
+    example = make_example(_encoders(), *job)
     return {m: x[0].half() for m, x in example.features.items()}, example.action, example.rule
 
 
 def _results(jobs: list[tuple[int, str, str | None]], workers: int) -> Iterator[tuple[dict[str, Tensor], int, str]]:
     mp.set_sharing_strategy("file_system")
-    with mp.get_context("spawn").Pool(workers, _start) as pool:
+    with mp.get_context("spawn").Pool(workers, _encoders) as pool:
         yield from pool.imap(_work, jobs, chunksize=8)
 
 
-def collect(first: int, count: int, partition: str, kind: str | None, progress: Progress, workers: int | None = None) -> Features:
+def collect(
+    first: int, count: int, partition: str, kind: str | None, progress: Progress, workers: int | None = None
+) -> Features:
     """Render and encode scenes ``first`` to ``first + count`` of a partition.
 
     Args:
@@ -90,7 +102,16 @@ def collect(first: int, count: int, partition: str, kind: str | None, progress: 
         kind: kind of example (see `examples.SHARES`), or None for the mixture.
         progress: where a bar is shown.
         workers: processes; by default one for each core.
+
+    Raises:
+        InputError: fewer than one scene, an unknown partition or kind, or stamps or sounds are not installed.
+        WeightsError: the encoders' weights cannot be fetched.
     """
+    if count < 1:
+        raise InputError(f"courier: {count} scenes; at least 1 is wanted")
+    stamp_folder()
+    for name in CATALOGUE:  # here: a pool starts a worker that fails as it starts again and again, for ever
+        fetch(name)
     task = progress.add_task(f"{partition} scenes", total=count)
     head = CourierHead().size
     vision = torch.zeros(count, FRAMES, head.vision, head.cells, head.cells, dtype=torch.half)
@@ -109,7 +130,16 @@ def collect(first: int, count: int, partition: str, kind: str | None, progress: 
 
 
 def train(features: Features, settings: TrainSettings, progress: Progress) -> CourierHead:
-    """Train a head on encoded examples: AdamW, one cycle, label smoothing, dropout on the features."""
+    """Train a head on encoded examples: AdamW, one cycle, label smoothing, dropout on the features.
+
+    Raises:
+        InputError: fewer examples than one batch, or no epoch.
+    """
+    if len(features.action) < settings.batch or settings.epochs < 1:
+        raise InputError(
+            f"courier: {len(features.action)} examples and {settings.epochs} epochs; at least one batch of "
+            f"{settings.batch} and 1 epoch are wanted"
+        )
     torch.manual_seed(settings.seed)
     head = CourierHead()
     optimiser = torch.optim.AdamW(head.parameters(), lr=settings.rate, weight_decay=settings.decay)
@@ -140,26 +170,44 @@ def _dropped(x: Tensor, share: float) -> Tensor:
 
 def bars() -> Progress:
     """Progress bars for work that takes minutes."""
-    return Progress(TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(
+        TextColumn("{task.description:<34}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train the head and write it."""
     default = TrainSettings()
-    parser = argparse.ArgumentParser(prog="python -m veridical.scenarios.courier.train", description="Train Courier's head from a seed.")
+    parser = argparse.ArgumentParser(
+        prog="python -m veridical.scenarios.courier.train", description="Train Courier's head from a seed."
+    )
     parser.add_argument("--out", type=Path, default=HEAD_FILE, help="where the head is written")
     parser.add_argument("--seed", type=int, default=default.seed, help="seed of parameters and batches")
     parser.add_argument("--scenes", type=int, default=default.scenes, help="training scenes")
     parser.add_argument("--epochs", type=int, default=default.epochs, help="passes over them")
     options = parser.parse_args(arguments)
     settings = TrainSettings(scenes=options.scenes, epochs=options.epochs, seed=options.seed)
+    if not options.out.parent.is_dir():
+        parser.error(f"no folder {str(options.out.parent)!r} to write the head into")
     started = time.perf_counter()
-    with bars() as progress:
-        features = collect(0, settings.scenes, "train", None, progress)
-        head = train(features, settings, progress)
+    try:
+        with bars() as progress:
+            features = collect(0, settings.scenes, "train", None, progress)
+            head = train(features, settings, progress)
+    except VeridicalError as error:
+        parser.error(str(error))
     save_head(head, options.out)
     size = sum(p.numel() for p in head.parameters())
-    print(f"{size:,} parameters, {options.out.stat().st_size / 1e6:.2f} MB, {(time.perf_counter() - started) / 60:.1f} minutes: {options.out.name}")
+    Console().print(
+        f"{size:,} parameters, {options.out.stat().st_size / 1e6:.2f} MB, "
+        f"{(time.perf_counter() - started) / 60:.1f} minutes: {options.out.name}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from veridical.agent import wording as told
 from veridical.modalities import wording
+from veridical.modalities.wording import MINUS, nats, number, percent, shortened
 
 
 @pytest.mark.parametrize(
@@ -41,3 +45,26 @@ def test_position_is_the_ninth_that_holds_the_centre(box: tuple[float, float, fl
 
 def test_spans_that_touch_are_joined():
     assert wording.spans([(2, 3), (0, 1), (1, 1.5), (2.2, 2.4)]) == [(0, 1.5), (2, 3)]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters=";"), min_size=1, max_size=60), min_size=1, max_size=30))
+def test_where_evidence_lies_is_never_much_longer_than_asked(places: list[str]):
+    shown = shortened("; ".join(places), 80)
+    assert len(shown) <= 80 + len(" … and 30 more places") + shown.count("”")
+
+
+def test_places_are_cut_whole_and_the_rest_is_counted():
+    places = [f"the upper left of the frame at {i}–{i + 1} s" for i in range(5)]
+    assert shortened("; ".join(places[:2])) == "; ".join(places[:2])
+    assert shortened("; ".join(places)) == "; ".join(places[:2]) + " and 3 more places"
+    assert shortened("; ".join(places[:3])) == "; ".join(places[:2]) + " and 1 more place"
+
+
+def test_quoted_words_are_cut_after_a_word_and_closed():
+    assert shortened("“go down; the left side”", 14) == "“go down; the …”"
+    assert shortened("“go”, “stop”", 8) == "“go” …"
+
+
+def test_figures_are_the_same_wherever_they_are_told():
+    assert (told.nats, told.number, told.percent, told.MINUS) == (nats, number, percent, MINUS)
+    assert [nats(v) for v in (-2.4, 0.31, -0.0, 0.0042, -0.05)] == ["−2.40", "+0.31", "0.00", "+0.0042", "−0.050"]

@@ -1,0 +1,147 @@
+"""The benchmark of causes: it finds scenes with one decisive cause, and counts what it says it counts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import causes
+from benchmarks.causes import Row, summarise
+from veridical.errors import InputError
+from veridical.modalities.audio import Audio
+from veridical.modalities.text import Text
+from veridical.modalities.vision import Vision
+from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.instructions import sample_instruction
+from veridical.scenarios.courier.policy import ACTIONS
+from veridical.scenarios.courier.scene import sample_scene
+
+FIRST = FIRST_SEED + 500_000
+VERDICTS = {"supported", "unsupported", "inconclusive"}
+ROW = Row(1, "bell", "audio", "SLOW", "PROCEED", True, "supported", 1.0, 2.0, 0.1, False, "unsupported")
+
+
+@pytest.fixture
+def obedient(monkeypatch):
+    """A system that does what the policy asks for."""
+    monkeypatch.setattr(causes, "_decide", lambda system, scene: ACTIONS.index(scene.rule.action))
+
+
+class Reader:
+    """Stops where the mean of the words' embeddings says halt; what it sees and hears weighs little."""
+
+    actions = ACTIONS
+
+    def __init__(self):
+        self.modalities = {"vision": Vision(), "audio": Audio(), "text": Text.minilm()}
+        rng = np.random.default_rng(0)
+        kinds = [("halt",) if i % 2 else () for i in range(300)]
+        texts = [sample_instruction(rng, "train", some).text for some in kinds]
+        x = torch.cat([self.modalities["text"].prepare(text).tensor.mean(1) for text in texts]).double()
+        x = torch.cat((x, torch.ones(300, 1)), 1)
+        y = torch.tensor([20.0 * len(some) - 10 for some in kinds], dtype=torch.double)
+        self.weights = torch.linalg.solve(x.T @ x + 1e-3 * torch.eye(x.shape[1]), x.T @ y).float()
+
+    def __call__(self, inputs):
+        stop = inputs["text"].mean(1) @ self.weights[:-1] + self.weights[-1]
+        stop = stop + 0.1 * inputs["vision"].mean((1, 2, 3, 4)) + (inputs["audio"] ** 2).mean(1)
+        return torch.stack([torch.zeros_like(stop), stop - 30, stop, stop - 30], 1)
+
+
+@pytest.mark.usefixtures("stamps")
+def test_rows_are_well_formed(monkeypatch):
+    system = Reader()
+    monkeypatch.setattr(causes, "load", lambda: system)
+    rows = causes.measure(2, FIRST, "held-out")
+    assert len(rows) == 2
+    assert FIRST <= rows[0].seed < rows[1].seed
+    for row in rows:
+        assert row.sense == "text"
+        scene = sample_scene(row.seed, "held-out")
+        cause = next(c for c in scene.causes if c.kind == row.cause)
+        assert cause.sense == row.sense
+        assert system.actions[causes._decide(system, scene)] == row.action != row.without
+        assert system.actions[causes._decide(system, scene.without(cause))] == row.without
+        assert {row.verdict, row.random_verdict} <= VERDICTS
+        assert all(map(math.isfinite, (row.predicted, row.measured)))
+        assert row.gap_share < 0.05
+        assert row.predicted < 0 > row.measured  # without its first claim the system is less sure to do what it does
+
+
+@pytest.mark.usefixtures("stamps", "obedient")
+def test_a_scene_flips_by_one_cause_alone():
+    for seed, scene, cause, decided, after in itertools.islice(causes.flipping_scenes(None, 0, "train"), 30):
+        assert scene == sample_scene(seed)
+        assert ACTIONS[decided] == scene.rule.action != scene.without(cause).rule.action == ACTIONS[after]
+        others = [c for c in scene.causes if c != cause]
+        assert all(scene.without(c).rule.action == scene.rule.action for c in others)
+
+
+@pytest.mark.usefixtures("stamps", "obedient")
+def test_scenes_that_do_not_flip_are_passed_over():
+    seeds = [found[0] for found in itertools.islice(causes.flipping_scenes(None, 0, "train"), 30)]
+    for seed in set(range(seeds[-1])) - set(seeds):
+        scene = sample_scene(seed)
+        assert sum(scene.without(c).rule.action != scene.rule.action for c in scene.causes) != 1
+
+
+@pytest.mark.parametrize(
+    ("modality", "units", "named"),
+    [
+        ("text", (3, 4), True),
+        ("text", (3, 9), True),
+        ("text", (3, 8, 9), False),
+        ("text", (8,), False),
+        ("audio", (3,), False),
+    ],
+)
+def test_a_claim_names_a_cause_of_its_sense_to_which_half_of_its_units_belong(monkeypatch, modality, units, named):
+    monkeypatch.setattr(causes, "touched", lambda scene, cause, segmentation: [3, 4, 5])
+    claim = SimpleNamespace(claim=SimpleNamespace(modality=modality, units=units))
+    laboratory = SimpleNamespace(segmentations={"text": None})
+    cause = SimpleNamespace(sense="text")
+    assert causes._names(None, cause, SimpleNamespace(claims=[claim]), laboratory) is named
+    assert causes._names(None, cause, SimpleNamespace(claims=[]), laboratory) is False
+
+
+def test_shares_of_known_rows():
+    lost = replace(ROW, cause="animal", named=False, verdict="inconclusive", predicted=2.0, measured=4.0, gap_share=0.3)
+    told = summarise([ROW, lost, replace(ROW, predicted=3.0, measured=6.0, gap_share=0.2, random_verdict="supported")])
+    assert told["all"]["named"] == {"share": 2 / 3, "interval": list(wilson(2, 3)), "count": 3}
+    assert told["all"]["supported_where_named"]["share"] == 1
+    assert told["all"]["inconclusive"]["share"] == told["all"]["random_supported"]["share"] == 1 / 3
+    assert list(told["by_cause"]) == ["animal", "bell"]
+    assert told["by_cause"]["animal"]["supported_where_named"] == {"share": 0.0, "interval": [0.0, 1.0], "count": 0}
+    assert told["predicted_against_measured"] == {"pearson": pytest.approx(1), "median_gap_share": 0.2}
+
+
+def test_a_correlation_that_is_not_defined_is_none():
+    assert summarise([ROW])["predicted_against_measured"]["pearson"] is None
+    assert summarise([ROW, ROW])["predicted_against_measured"]["pearson"] is None
+
+
+def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
+    monkeypatch.setattr(causes, "measure", lambda count, first, partition: [replace(ROW, seed=first)] * count)
+    causes.main(["--scenes", "2", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [row["seed"] for row in told["rows"]] == [FIRST, FIRST]
+    causes.main(["--scenes", "2"])
+    told = capsys.readouterr().out
+    assert "predicted against measured effect of the first claim: not defined" in told
+    assert "100 %" in told
+
+
+def test_no_scene_is_refused(capsys):
+    with pytest.raises(InputError, match=r"^causes: 0 scenes; at least 1 is wanted$"):
+        causes.measure(0, FIRST, "held-out")
+    with pytest.raises(SystemExit) as left:
+        causes.main(["--scenes", "0"])
+    assert left.value.code == 2
+    assert "causes: 0 scenes" in capsys.readouterr().err.splitlines()[-1]

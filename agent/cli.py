@@ -107,6 +107,11 @@ def explain(
         unknown = [sense for sense in observation if sense not in system.modalities]
         if unknown:
             raise InputError(f"system {name!r} has no sense {unknown[0]!r}; it has {', '.join(system.modalities)}")
+        if not observation and not callable(getattr(system, "example", None)):
+            raise InputError(
+                f"no input was given, and system {name!r} has no example of its own (a method example()); give "
+                "--camera, --microphone or --instruction"
+            )
         from .explainer import explain as explained
 
         with _progress(hidden=quiet) as advance:

@@ -39,14 +39,14 @@ MARKS = {
     "inconclusive": "~",
 }
 STATUS_WORDS = {
-    "confirmed": "the measurement agrees with the prediction",
-    "contradicted": "the measurement disagrees with the prediction",
+    "confirmed": "the measured effect has the predicted sign",
+    "contradicted": "the measured effect has the other sign than predicted",
     "negligible": "the edit hardly changes the score",
 }
 VERDICT_WORDS = {
-    "supported": "The account was tested by editing the input, and it held.",
-    "unsupported": "The account was tested by editing the input, and it did not hold: do not rely on it.",
-    "inconclusive": "The account was tested by editing the input; the test settles nothing either way.",
+    "supported": "The first claim was tested by editing the input, and it passed.",
+    "unsupported": "The first claim was tested by editing the input, and it failed: do not rely on this account.",
+    "inconclusive": "The test of the first claim settles nothing either way.",
 }
 SENSES = {"vision": ("saw", "camera"), "audio": ("heard", "microphone"), "text": ("read", "instruction")}
 

@@ -27,10 +27,11 @@ from rich.table import Table
 from veridical.agent.explainer import prepare
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.frame import contributions
+from veridical.modalities.contract import System
 from veridical.modalities.path import integrate_path
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
 from veridical.scenarios.courier.examples import touched
-from veridical.scenarios.courier.model import Courier, load
+from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
 from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, verify
@@ -71,13 +72,13 @@ class Row:
     random_verdict: str
 
 
-def _decide(system: Courier, scene: Scene) -> int:
+def _decide(system: System, scene: Scene) -> int:
     prepared = prepare(system, render(scene))
     with torch.no_grad():
         return int(system({m: p.tensor for m, p in prepared.items()}).argmax())
 
 
-def flipping_scenes(system: Courier, first: int, partition: str) -> Iterator[tuple[int, Scene, Cause, int, int]]:
+def flipping_scenes(system: System, first: int, partition: str) -> Iterator[tuple[int, Scene, Cause, int, int]]:
     """Yield scenes in which the removal of one cause changes the decision.
 
     A scene with several such causes is passed over, since none is *the* cause.
@@ -106,7 +107,7 @@ def _names(scene: Scene, cause: Cause, verification: Verification, laboratory: L
     return sum(u in inside for u in units) >= len(units) / 2
 
 
-def _row(system: Courier, seed: int, scene: Scene, cause: Cause, decided: int, after: int) -> Row:
+def _row(system: System, seed: int, scene: Scene, cause: Cause, decided: int, after: int) -> Row:
     prepared = prepare(system, render(scene))
     segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
     path = integrate_path(system, prepared, decided)

@@ -62,7 +62,7 @@ def _evidence(checked: CheckedClaim, name: Name | None, where: str) -> str:
     kind = {"vision": "something", "audio": "a sound"}.get(checked.claim.modality, "evidence")
     if name:
         kind = f"what ImageNet calls {_article(name.text)}" if name.source == "ImageNet" else f"“{name.text}”"
-    return f"{kind} at {where}"
+    return f"{kind} {'in' if checked.claim.modality == 'vision' else 'at'} {where}"
 
 
 def _article(name: str) -> str:

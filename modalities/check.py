@@ -124,5 +124,36 @@ def _check_gradients(system: System, prepared: Mapping[str, Prepared], logits: T
             found(False, "", f"no gradient arrives at {m}; the input is ignored, detached, rounded or cast to integers")
         elif not gradient.isfinite().all():
             found(False, "", f"the gradient at {m} is not finite; a square root or a logarithm at zero")
-        else:
+        elif gradient.any() or prepared[m].tensor.allclose(prepared[m].baseline):
             found(True, f"a finite gradient arrives at {m}", "")
+        else:
+            _check_zero_gradient(system, prepared, m, logits, found)
+
+
+def _check_zero_gradient(
+    system: System, prepared: Mapping[str, Prepared], sense: str, logits: Tensor, found: Found
+) -> None:
+    """Tell a sense that changes nothing here from one whose gradient is lost, where at the input it is zero.
+
+    A score may be saturated at the input; so the gradient is also taken on the way from the baseline.
+    """
+    p, action = prepared[sense], int(logits.argmax())
+    others = {m: other.tensor for m, other in prepared.items() if m != sense}
+    with torch.no_grad():
+        changed = [system({**others, sense: x}) for x in (p.baseline, p.tensor.flip(-1))]
+    before = decision_score(logits, action)
+    effect = max(float((decision_score(z, action) - before).abs()) for z in changed)
+    for share in (0.25, 0.5, 0.75):
+        x = (p.baseline + share * (p.tensor - p.baseline)).detach().requires_grad_(True)
+        with torch.enable_grad():
+            score = decision_score(system({**others, sense: x}), action).sum()
+            if torch.autograd.grad(score, x)[0].any():
+                found(True, f"a finite gradient arrives at {sense} (zero at the input itself)", "")
+                return
+    found(
+        effect <= _rounding(logits),
+        f"{sense} changes nothing here, and its gradient says so",
+        f"the gradient at {sense} is zero everywhere from the baseline to the input, yet {sense} changes the score by "
+        f"{effect:.3g}; a rounding, a threshold or an argmax stands in the way (use a smooth one, or pass the gradient "
+        "straight through)",
+    )

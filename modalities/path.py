@@ -2,8 +2,9 @@
 
 Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (ICML 2017), section 3: along any path from a
 baseline to the input the contributions of all elements sum to the difference of the score (completeness). Here every
-sense runs along the same path parameter u in 0..1, each on its own schedule g (a reparametrisation that changes no
-sum), so the contributions of pixels, samples and words stand in one unit, nats.
+sense runs along the same path parameter u in 0..1, each on its own schedule g, so the contributions of pixels, samples
+and words stand in one unit, nats. The schedules do not change the total. They do change the shares: what senses do
+together is shared out among them by their pace relative to one another.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class PathSettings:
 
     first: int = 16
     last: int = 64
-    tolerance: float = 0.02
+    tolerance: float = 0.05
     chunk: int = 3
 
     def __post_init__(self) -> None:

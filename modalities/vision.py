@@ -21,7 +21,8 @@ from .evidence import EvidenceUnit, Segmentation
 from .images import read_frames
 from .infill_vision import blur, feather, mean_colour, surround
 from .placed import PlacedUnit
-from .wording import listed, position, seconds, spans
+from .regions import describe
+from .wording import listed
 
 __all__ = ["Vision"]
 
@@ -107,6 +108,7 @@ class Vision:
         other in the next or previous frame.
         """
         labels, frame_of = _superpixels(prepared, self.units)
+        areas = np.bincount(labels.ravel()) / self.size**2
         units = []
         for frame, (height, width) in enumerate(prepared.detail["sizes"]):
             first = len(units)
@@ -115,13 +117,16 @@ class Vision:
             span = (frame * self.interval, (frame + 1) * self.interval)
             for rows, columns in boxes:
                 box = (columns.start * scale[0], rows.start * scale[1], columns.stop * scale[0], rows.stop * scale[1])
-                extent = (float(width), float(height))
-                units.append(PlacedUnit(self.name, len(units), span, frame=frame, box=box, extent=extent))
+                place = {"box": box, "extent": (float(width), float(height)), "area": float(areas[len(units)])}
+                units.append(PlacedUnit(self.name, len(units), span, frame=frame, **place))
         return Segmentation(labels, tuple(units), _neighbours(labels, frame_of))
 
     def schedule(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(u, 1)``: the path from the baseline is straight."""
-        return u, torch.ones_like(u)
+        """Return ``(u^3, 3 u^2)``: contrast rises slowly at first, since networks recognise things at a few per cent of it.
+
+        Along a straight schedule the score would do all its moving within the first tenth of the path.
+        """
+        return u**3, 3 * u**2
 
     def attribute(self, prepared: Prepared, gradient: Tensor) -> Mapping[str, View]:
         """Return contributions per pixel, ``(gradient * (tensor - baseline))`` summed over colours.
@@ -181,34 +186,12 @@ class Vision:
         return (torch.zeros_like(change) if flat else change / content).float()
 
     def show(self, units: Sequence[EvidenceUnit]) -> str:
-        """Return where the units lie: ``"the upper left of the frame at 1–2 s"``."""
-        by_frame: dict[tuple[float, float], set[str]] = {}
-        for unit in units:
-            by_frame.setdefault(unit.time, set()).add(_place(unit))
-        by_place: dict[tuple[str, ...], list[tuple[float, float]]] = {}
-        for time in sorted(by_frame):
-            by_place.setdefault(tuple(sorted(by_frame[time], key=_reading_order)), []).append(time)
-        shown = []
-        for places, times in by_place.items():
-            where = listed(places) if len(places) < 6 else f"{len(places)} of the 9 parts"
-            shown.append(f"{where} of the frame at {listed([seconds(*span) for span in spans(times)])}")
-        return "; ".join(shown)
+        """Return where the units lie: ``"the middle and lower middle, frames 1–3 (0–3 s)"``; see `regions.describe`.
 
-
-_PLACES = tuple(f"the {a} {b}".replace("  ", " ") for a in ("upper", "", "lower") for b in ("left", "middle", "right"))
-
-
-def _reading_order(place: str) -> tuple[int, str]:
-    return (_PLACES.index(place) if place in _PLACES else len(_PLACES), place)
-
-
-def _place(unit: EvidenceUnit) -> str:
-    if unit.box is None:
-        raise InputError(f"vision: unit {unit.index} of {unit.modality!r} has no box; show its own units only")
-    if isinstance(unit, PlacedUnit) and unit.extent is not None:
-        return position(unit.box, unit.extent)
-    left, top, right, bottom = unit.box
-    return f"pixels x {left:.0f}–{right:.0f}, y {top:.0f}–{bottom:.0f}"
+        Raises:
+            InputError: a unit of another sense.
+        """
+        return describe(units)
 
 
 def _superpixels(

@@ -70,8 +70,8 @@ def judge(tests: Sequence[RankTest], alpha: float, least: float, wanted: int, pe
         return Verdict(
             "inconclusive",
             (
-                "The input is too small for the test, which compares the first claim's edit with edits of the same "
-                f"size elsewhere: {compared}, {wanted} were wanted (smallest possible p {1 / (peers + 1):.2f}, level "
+                "The input is too small for the test, which compares the first claim's edit with others of the same "
+                f"size: {compared}, {wanted} were wanted (smallest possible p {1 / (peers + 1):.2f}, level "
                 f"{alpha:g}).",
             ),
         )
@@ -86,11 +86,11 @@ def judge(tests: Sequence[RankTest], alpha: float, least: float, wanted: int, pe
     )
     edit = "Editing the first claim's evidence"
     if len(passed) == len(tests):
-        return Verdict("supported", (f"{edit} lowers the score more than every comparable edit ({figures}).",))
+        return Verdict("supported", (f"{edit} lowers the score more than every comparable edit tried ({figures}).",))
     if passed:
         return Verdict("inconclusive", (f"The operators disagree ({figures}).",))
     if all(t.effect > -least for t in tests):
         why = f"does not lower the score by as much as counts, {least:g} nats"
     else:
-        why = "lowers the score no more than comparable edits elsewhere do"
+        why = "lowers the score no more than comparable edits do"
     return Verdict("unsupported", (f"{edit} {why} ({figures}).",))

@@ -113,7 +113,7 @@ def make_example(courier: Courier, seed: int, partition: str = "train", kind: st
         # Units shared with another cause stay: the label must not depend on a cause half gone.
         shared = {u for other in causes if other.sense == cause.sense for u in touched(scene, other, segmentation)}
         units = [u for u in touched(scene, cause, segmentation) if u not in shared]
-        if len(units) < len(touched(scene, cause, segmentation)):
+        if not units or len(units) < len(touched(scene, cause, segmentation)):
             causes.append(cause)
         else:
             inputs[cause.sense] = _edit(courier, cause.sense, prepared[cause.sense], segmentation, units, rng)
@@ -126,7 +126,7 @@ def make_example(courier: Courier, seed: int, partition: str = "train", kind: st
     elif kind in ("baseline", "absent"):
         gone = {m for m in inputs if rng.random() < 0.4} or {str(rng.choice(list(inputs)))}
         if kind == "absent" and len(gone) == len(inputs):
-            gone.pop()
+            gone.remove(min(gone))  # not pop(): the order of a set of strings differs from process to process
         causes = [cause for cause in causes if cause.sense not in gone]
         inputs = {
             m: prepared[m].baseline if m in gone else x

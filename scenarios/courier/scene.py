@@ -207,11 +207,8 @@ def _in_the_way(rng: np.random.Generator, stamp: Stamp) -> Thing:
         xs = (x + side * 0.38, x + side * 0.18, x)
     else:
         xs = (x, x + rng.uniform(-0.03, 0.03), x + rng.uniform(-0.03, 0.03))
-    seen = (
-        [True] * FRAMES
-        if motion != "glimpse"
-        else [i == (k := int(rng.integers(FRAMES))) or i == k + 1 for i in range(FRAMES)]
-    )
+    first = int(rng.integers(FRAMES)) if motion == "glimpse" else 0
+    seen = [motion != "glimpse" or i in (first, first + 1) for i in range(FRAMES)]
     track = tuple(Place(float(xs[i]), float(foot), height * growth**i if seen[i] else 0.0) for i in range(FRAMES))
     return Thing(stamp, True, track, bool(rng.random() < 0.5))
 

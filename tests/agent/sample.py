@@ -185,7 +185,7 @@ def _claims(arrays: dict[str, np.ndarray], ranking: list[dict[str, Any]]) -> lis
     short = INSTRUCTION.replace("stop at once if you meet an animal, ", "")
     masked = INSTRUCTION.replace("stop", "[MASK]").replace("animal", "[MASK]")
     rows = [
-        ("vision", cat, "the middle of frames 1–3", [0.0, 3.0], "cat", "ImageNet classifier", 0.91, -2.31,
+        ("vision", cat, "the middle, frames 1–3 (0–3 s)", [0.0, 3.0], "cat", "ImageNet classifier", 0.91, -2.31,
          [_effect("surround", -2.92, 0.41), _effect("blur", -3.35, 0.36)], "confirmed", None),
         ("audio", tone, "1–3 s, 0.6–1.1 kHz", [1.0, 3.0], "siren", "AudioSet classifier", 0.77, -1.32,
          [_effect("silence", -1.51, 0.83), _effect("floor", -1.18, 0.79)], "confirmed", None),
@@ -194,7 +194,7 @@ def _claims(arrays: dict[str, np.ndarray], ranking: list[dict[str, Any]]) -> lis
         ("text", [0], "“Go”", [0.0, 0.0], None, None, None, 0.31,
          [_effect("mask", 0.02, 0.04, INSTRUCTION.replace("Go", "[MASK]", 1)),
           _effect("delete", -0.03, 0.04, INSTRUCTION.replace("Go ", "", 1))], "negligible", None),
-        ("vision", corner, "the upper left of frame 1", [0.0, 1.0], None, None, None, 0.12,
+        ("vision", corner, "the upper left, frame 1 (0–1 s)", [0.0, 1.0], None, None, None, 0.12,
          [_effect("surround", -0.44, 0.07), _effect("blur", -0.29, 0.05)], "contradicted", None),
     ]  # fmt: skip
     claims = []

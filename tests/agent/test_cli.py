@@ -235,6 +235,18 @@ def test_a_sense_that_the_system_lacks_is_named(run, asked, monkeypatch):
     assert (status, err) == (2, "veridical: error: system 'courier' has no sense 'audio'; it has text\n")
 
 
+def test_without_input_a_system_without_an_example_says_so(run, asked, monkeypatch):
+    monkeypatch.delattr(FakeSystem, "example")
+    status, out, err = run("explain", "--system", "mine")
+    assert (status, out) == (2, "")
+    assert err == (
+        "veridical: error: no input was given, and system 'mine' has no example of its own (a method example()); give "
+        "--camera, --microphone or --instruction\n"
+    )
+    assert run("explain", "--system", "mine", "--instruction", "Go")[0] == 0
+    assert asked == [{"text": "Go"}]
+
+
 def test_a_broken_pipe_is_quiet(tmp_path, sample):
     folder = write_record(tmp_path / "r", *sample)
     code = "import sys; from veridical.agent.cli import main; sys.argv[0] = 'veridical'; main()"

@@ -39,7 +39,7 @@ def test_probabilities_senses_and_reasons_are_told(result):
 def test_a_claim_has_its_prediction_its_measurements_and_what_became_of_the_decision(result):
     text = flat(render(result))
     assert "1 cat (91 % sure) −2.31 −3.35 … −2.92 ✓ confirmed" in text
-    assert "the middle of frames 1–3 94 % → 41 % → STOP or PROCEED" in text
+    assert "the middle, frames 1–3 (0–3 s) 94 % → 41 % → STOP or PROCEED" in text
     assert "~ negligible" in text
     assert "✗ contradicted" in text
 

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from veridical.scenarios.courier.policy import ACTIONS
 from veridical.scenarios.courier.scene import sample_scene
 
 FIRST = FIRST_SEED + 500_000
+NONE: Any = None  # a system that is not asked
 VERDICTS = {"supported", "unsupported", "inconclusive"}
 ROW = Row(1, "bell", "audio", "SLOW", "PROCEED", True, "supported", 1.0, 2.0, 0.1, False, "unsupported")
 
@@ -77,7 +79,7 @@ def test_rows_are_well_formed(monkeypatch):
 
 @pytest.mark.usefixtures("stamps", "obedient")
 def test_a_scene_flips_by_one_cause_alone():
-    for seed, scene, cause, decided, after in itertools.islice(causes.flipping_scenes(None, 0, "train"), 30):
+    for seed, scene, cause, decided, after in itertools.islice(causes.flipping_scenes(NONE, 0, "train"), 30):
         assert scene == sample_scene(seed)
         assert ACTIONS[decided] == scene.rule.action != scene.without(cause).rule.action == ACTIONS[after]
         others = [c for c in scene.causes if c != cause]
@@ -86,7 +88,7 @@ def test_a_scene_flips_by_one_cause_alone():
 
 @pytest.mark.usefixtures("stamps", "obedient")
 def test_scenes_that_do_not_flip_are_passed_over():
-    seeds = [found[0] for found in itertools.islice(causes.flipping_scenes(None, 0, "train"), 30)]
+    seeds = [found[0] for found in itertools.islice(causes.flipping_scenes(NONE, 0, "train"), 30)]
     for seed in set(range(seeds[-1])) - set(seeds):
         scene = sample_scene(seed)
         assert sum(scene.without(c).rule.action != scene.rule.action for c in scene.causes) != 1
@@ -107,8 +109,9 @@ def test_a_claim_names_a_cause_of_its_sense_to_which_half_of_its_units_belong(mo
     claim = SimpleNamespace(claim=SimpleNamespace(modality=modality, units=units))
     laboratory = SimpleNamespace(segmentations={"text": None})
     cause = SimpleNamespace(sense="text")
-    assert causes._names(None, cause, SimpleNamespace(claims=[claim]), laboratory) is named
-    assert causes._names(None, cause, SimpleNamespace(claims=[]), laboratory) is False
+    names: Any = causes._names
+    assert names(None, cause, SimpleNamespace(claims=[claim]), laboratory) is named
+    assert names(None, cause, SimpleNamespace(claims=[]), laboratory) is False
 
 
 def test_shares_of_known_rows():

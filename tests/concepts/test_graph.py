@@ -21,7 +21,7 @@ SEEN = CheckedClaim(
 )
 READ = CheckedClaim(Claim("c2", "text", (0,), -0.5), (effect("mask", 0.2), effect("delete", 0.4)), 0.3, "contradicted")
 SENSES = {"vision": (effect("surround", -4.0), effect("blur", -2.0)), "text": (effect("mask", 0.0),)}
-LABELS = {"c1": "the middle of the frame at 0–1 s", "c2": "“cat”"}
+LABELS = {"c1": "the middle, frame 1 (0–1 s)", "c2": "“cat”"}
 GRAPH = causal_graph("STOP", (SEEN, READ), SENSES, LABELS, {"c1": Name("tabby", "ImageNet", 0.9), "c2": None})
 
 
@@ -46,7 +46,7 @@ def test_evidence_belongs_to_its_sense_and_the_graph_has_no_circle():
 
 
 def test_labels_carry_the_name_where_one_was_earned_and_stay_short():
-    assert GRAPH.nodes["c1"]["label"] == "tabby, the middle of the frame at 0–1 s"
+    assert GRAPH.nodes["c1"]["label"] == "tabby, the middle, frame 1 (0–1 s)"
     assert GRAPH.nodes["c2"]["label"] == "“cat”"
     long = causal_graph("STOP", (READ,), SENSES, {"c2": "“" + "very " * 200 + "long”"}, {})
     assert len(long.nodes["c2"]["label"]) <= 105

@@ -27,7 +27,7 @@ def claim(name: str, modality: str, measured: float, *actions: int, status: str 
 
 
 SEEN, HEARD, READ = claim("c1", "vision", -1.96), claim("c2", "audio", -1.0, 1, 1), claim("c3", "text", -0.5, 0, 2)
-WHERE = {"c1": "the middle of the frame at 0–1 s", "c2": "0.5–1 s, 1.0–2.0 kHz", "c3": "“cat”"}
+WHERE = {"c1": "the middle, frame 1 (0–1 s)", "c2": "0.5–1 s, 1.0–2.0 kHz", "c3": "“cat”"}
 CATS = {"c1": Name("Egyptian cat", "ImageNet", 0.9), "c2": Name("Siren", "AudioSet", 0.8), "c3": None}
 
 
@@ -51,7 +51,7 @@ def test_a_decision_that_most_speaks_against_is_told_as_such():
 def test_claims_are_told_with_what_was_measured():
     _, seen, heard, _ = told()
     assert seen.text == (
-        "It rests first on what it saw: what ImageNet calls an Egyptian cat at the middle of the frame at 0–1 s; with "
+        "It rests first on what it saw: what ImageNet calls an Egyptian cat in the middle, frame 1 (0–1 s); with "
         "that taken out its score falls by 2.0 nats (predicted 2.0) and the decision becomes GO."
     )
     assert heard.text == (
@@ -67,7 +67,7 @@ def test_words_speak_for_themselves_and_outcomes_that_differ_are_both_told():
 
 
 def test_without_a_name_evidence_goes_by_its_place():
-    assert "what it saw: something at the middle" in told(names={})[1].text
+    assert "what it saw: something in the middle" in told(names={})[1].text
     assert "what it heard: a sound at 0.5–1 s" in told(names={})[2].text
 
 
@@ -136,7 +136,7 @@ senses_of = st.dictionaries(st.sampled_from(["vision", "audio", "text"]), st.flo
 @settings(deadline=None)
 def test_there_are_two_to_five_sentences_of_bounded_length(found: list[str], senses: dict, places: int, verdict: str):
     claims = [claim(f"c{i}", "vision", 1.0, status=status) for i, status in enumerate(found)]
-    where = {c.claim.name: "; ".join(["the upper left of the frame at 0–1 s"] * (places + 1)) for c in claims}
+    where = {c.claim.name: "; ".join(["the upper left, frame 1 (0–1 s)"] * (places + 1)) for c in claims}
     sentences = justify(DECIDED, claims, senses, {}, where, Verdict(verdict, ("A reason.",)))
     assert 2 <= len(sentences) <= 5
     assert max(len(s.text) for s in sentences) < 400

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.toys import EYES, READER, Dropping, Split, Toy, linear, picture, reads_cat, sees_red
+from tests.toys import CAT, EYES, READER, Dropping, Split, Toy, linear, picture, reads_cat, sees_red
 from veridical.errors import ContractError, InputError
 from veridical.modalities.check import check_system
 
@@ -89,6 +89,11 @@ def test_members_of_a_batch_that_mix_are_found(score):
     [
         (lambda i: i["text"].detach().sum((1, 2)), "no gradient reaches any input"),
         (lambda i: i["text"].round().detach().sum((1, 2)) + sees_red(i), "no gradient arrives at text"),
+        (
+            lambda i: (3 * i["text"][:, :, CAT]).round().sum(1) + sees_red(i),
+            "the gradient at text is zero everywhere from the baseline to the input, yet text changes the score by 3; "
+            "a rounding, a threshold or an argmax",
+        ),
         (lambda i: reads_cat(i) + (sees_red(i) * 0).sqrt(), "the gradient at vision is not finite"),
         (lambda i: reads_cat(i) / 0 + sees_red(i), r"scores are not finite for one observation: \[inf, 0.0\]"),
         (lambda i: reads_cat(i)[:, None] + sees_red(i), r"of shape \(1, 2, 1\) for one observation"),
@@ -102,6 +107,23 @@ def test_members_of_a_batch_that_mix_are_found(score):
 def test_what_is_wrong_is_said(score, message: str):
     with pytest.raises(ContractError, match=message):
         check_system(Toy(score, EYES, READER), {**SEE, **READ})
+
+
+@pytest.mark.parametrize(
+    ("score", "text", "said"),
+    [
+        # Saturated: above 0.7 of the way from the baseline the word adds nothing.
+        (lambda i: reads_cat(i).clamp(max=1.8), READ["text"], "a finite gradient arrives at text (zero at the input"),
+        (
+            lambda i: reads_cat(i).relu(),
+            "stop if you meet a dog",
+            "text changes nothing here, and its gradient says so",
+        ),
+        (lambda i: i["text"].square().sum((1, 2)), "", "a finite gradient arrives at text"),
+    ],
+)
+def test_a_gradient_that_is_zero_with_reason_is_no_fault(score, text: str, said: str):
+    assert any(line.startswith(said) for line in check_system(Toy(score, READER), {"text": text}))
 
 
 def test_what_is_no_system_or_no_observation(unchecked: None):

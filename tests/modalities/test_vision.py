@@ -264,22 +264,14 @@ def test_coordinates_are_pixel_centres_or_shares_of_the_frame():
 
 def test_show_says_where_and_when():
     sense = Vision(size=96, units=9)
-    prepared = sense.prepare(np.full((3, 96, 96, 3), 7, np.uint8))
-    units = sense.segment(prepared).units
+    units = sense.segment(sense.prepare(np.full((3, 96, 96, 3), 7, np.uint8))).units
     assert len(units) == 27
-    assert sense.show([units[9]]) == "the upper left of the frame at 1–2 s"
-    assert sense.show([units[4], units[22], units[13]]) == "the middle of the frame at 0–3 s"
-    assert sense.show([units[8], units[0]]) == "the upper left and the lower right of the frame at 0–1 s"
-    assert sense.show([units[2], units[20]]) == "the upper right of the frame at 0–1 s and 2–3 s"
-    assert sense.show([units[0], units[10]]) == (
-        "the upper left of the frame at 0–1 s; the upper middle of the frame at 1–2 s"
-    )
-    assert sense.show(units[:7]) == "7 of the 9 parts of the frame at 0–1 s"
-    assert sense.show([]) == ""
-
-
-def test_show_of_a_unit_read_from_a_record_gives_its_pixels():
-    unit = EvidenceUnit("vision", 0, (0.0, 1.0), frame=0, box=(10.0, 20.0, 30.4, 40.0))
-    assert SENSE.show([unit]) == "pixels x 10–30, y 20–40 of the frame at 0–1 s"
+    assert sense.show([units[4], units[22], units[13]]) == "the middle, frames 1–3 (0–3 s)"
+    assert sense.show(units[:7]) == "most of the frame, frame 1 (0–1 s)"
     with pytest.raises(InputError, match="unit 0 of 'text' has no box"):
-        SENSE.show([EvidenceUnit("text", 0, (0.0, 0.0))])
+        sense.show([EvidenceUnit("text", 0, (0.0, 0.0))])
+
+
+def test_the_areas_of_a_frames_units_make_up_the_frame():
+    for frame in range(2):
+        assert sum(unit.area for unit in UNITS.units if unit.frame == frame) == pytest.approx(1)  # type: ignore[attr-defined]

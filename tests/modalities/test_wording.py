@@ -54,7 +54,7 @@ def test_where_evidence_lies_is_never_much_longer_than_asked(places: list[str]):
 
 
 def test_places_are_cut_whole_and_the_rest_is_counted():
-    places = [f"the upper left of the frame at {i}–{i + 1} s" for i in range(5)]
+    places = [f"the upper left of the frame, at {i}–{i + 1} s" for i in range(5)]
     assert shortened("; ".join(places[:2])) == "; ".join(places[:2])
     assert shortened("; ".join(places)) == "; ".join(places[:2]) + " and 3 more places"
     assert shortened("; ".join(places[:3])) == "; ".join(places[:2]) + " and 1 more place"

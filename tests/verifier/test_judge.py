@@ -33,10 +33,14 @@ def result(*effects: float, controls: list[float] | None = None) -> tuple[RankTe
 @pytest.mark.parametrize(
     ("tests", "verdict", "reason"),
     [
-        (result(-2, -1), "supported", r"more than every comparable edit \(operator0: −2.00 nats, p = 0.05 against 19"),
+        (
+            result(-2, -1),
+            "supported",
+            r"more than every comparable edit tried \(operator0: −2.00 nats, p = 0.05 against 19",
+        ),
         (result(-2, -0.1), "inconclusive", "operators disagree"),
         (result(-0.05, 3), "unsupported", "does not lower the score by as much as counts, 0.1 nats"),
-        (result(-0.15, -0.12), "unsupported", "lowers the score no more than comparable edits elsewhere do"),
+        (result(-0.15, -0.12), "unsupported", r"lowers the score no more than comparable edits do \("),
         (result(-2, -2, controls=[-0.2] * 18 + [-3]), "unsupported", "p = 0.10 against 19 controls"),
         (result(0, 0, controls=[0.0] * 19), "inconclusive", "No edit changes the score"),
         ((), "inconclusive", "Nothing speaks for the decision"),

@@ -39,7 +39,7 @@ PLANTED = {
     "audio": (Toy(hears_tone, EARS), {"audio": sound()}),
     "text": (Toy(reads_cat, READER), {"text": SENTENCE}),
 }
-WHERE = {"vision": "middle", "frames": "at 1–2 s", "audio": "0.5–0.62 s, 0.8–1.5 kHz", "text": "“cat”"}
+WHERE = {"vision": "middle", "frames": "frame 2 (1–2 s)", "audio": "0.5–0.62 s, 0.8–1.5 kHz", "text": "“cat”"}
 MAPS = 400
 
 each_cause = pytest.mark.parametrize("name", PLANTED)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 from veridical.modalities.encoders.minilm import load_minilm
-from veridical.scenarios.courier import instructions, train
+from veridical.scenarios.courier import clauses, instructions, train
 from veridical.scenarios.courier.instructions import CLAUSES, Clause, Instruction, sample_instruction
 from veridical.scenarios.courier.partition import PARTITIONS
 
 KINDS = [(), ("halt",), ("tame",), ("halt", "tame")]
-COMBINED = {kind: instructions._combined(kind) for kind in ("halt", "tame", "talk")}
+FORMS = {kind: instructions._combined(kind) for kind in ("halt", "tame", "talk")}
+COMBINED = {kind: tuple(clause for form in forms for clause in form) for kind, forms in FORMS.items()}
 
 
 def drawn(partition: str, kinds: tuple[str, ...], count: int = 150) -> list[Instruction]:
@@ -79,16 +81,24 @@ def test_held_out_instructions_hold_held_out_clauses_alone():
     assert all(set(i.clauses) <= known for kinds in KINDS for i in drawn("held-out", kinds, 40))
 
 
-def test_about_half_of_the_training_clauses_are_put_together_from_parts():
-    parts = {c for kind in COMBINED.values() for c in kind}
-    clauses = [c for i in drawn("train", ("halt",), 300) for c in i.clauses]
-    assert 0.4 < np.mean([c in parts for c in clauses]) < 0.6
+def test_every_form_gives_the_product_of_its_columns():
+    for kind, forms in clauses.FORMS.items():
+        assert [len(form) for form in FORMS[kind]] == [math.prod(map(len, form)) for form in forms]
+        assert FORMS[kind][0][0] == Clause("".join(column[0] for column in forms[0]), kind)
 
 
-@pytest.mark.parametrize("partition", PARTITIONS)
-def test_small_talk_holds_words_that_matter_elsewhere(partition):
-    said = " ".join(c.text.casefold() for c in (*CLAUSES[partition]["talk"], *COMBINED["talk"]))
-    assert all(word in said for word in ("wait", "stop", "animal"))
+def test_three_fifths_of_the_training_clauses_are_put_together_and_every_form_is_drawn_alike():
+    for kind in ("halt", "tame"):
+        told = [c for i in drawn("train", (kind,), 1000) for c in i.clauses if c.kind == kind]
+        shares = [np.mean([c in form for c in told]) for form in map(frozenset, FORMS[kind])]
+        assert shares == pytest.approx([0.6 / len(shares)] * len(shares), abs=0.05)
+
+
+def test_small_talk_in_training_holds_words_that_matter_elsewhere():
+    for written in (CLAUSES["train"]["talk"], COMBINED["talk"]):
+        said = " ".join(c.text.casefold() for c in written)
+        assert all(word in said for word in ("wait", "stop"))
+    assert "animal" in said
 
 
 def test_the_longest_instruction_fits_what_training_keeps():

@@ -74,7 +74,7 @@ def test_curvature_reaches_the_features_of_every_sense(courier, inputs):
     leaves = {m: x.clone().requires_grad_() for m, x in features.items()}
     score = decision_score(courier.decide(leaves), 2).sum()
     gradients = torch.autograd.grad(score, list(leaves.values()), create_graph=True)
-    bent = torch.autograd.grad(sum((g**2).sum() for g in gradients), list(leaves.values()))
+    bent = torch.autograd.grad([(g**2).sum() for g in gradients], list(leaves.values()))
     assert all(g.isfinite().all() and g.abs().max() > 0 for g in bent)
 
 

@@ -38,7 +38,7 @@ def many(request) -> list[tuple[str, Scene]]:
 def blocks(monkeypatch):
     """Stamps that are opaque squares, red for ``a`` and blue for ``b``, and ``c``, of which the right half is clear."""
     colours = {"a": (1, 0, 0, 1), "b": (0, 0, 1, 1), "c": (0, 1, 0, 1)}
-    pictures = {k: np.broadcast_to(np.float32(v), (64, 64, 4)).copy() for k, v in colours.items()}
+    pictures = {k: np.broadcast_to(np.array(v, np.float32), (64, 64, 4)).copy() for k, v in colours.items()}
     pictures["c"][:, 32:, 3] = 0
     monkeypatch.setattr(module, "load_stamp", lambda stamp: pictures[stamp.name])
 

@@ -106,7 +106,7 @@ def test_a_stamp_is_cut_to_its_visible_part(folder):
     rgba[0, 0] = (9, 9, 9, 32)  # all but invisible
     Image.fromarray(rgba).save(folder / "block.png")
     pixels = load_stamp(Stamp("obstacle", "block", "block"))
-    np.testing.assert_array_equal(pixels, np.broadcast_to(np.float32([200, 100, 50, 255]) / 255, (12, 20, 4)))
+    np.testing.assert_array_equal(pixels, np.broadcast_to(np.array([200, 100, 50, 255], np.float32) / 255, (12, 20, 4)))
 
 
 def test_a_large_stamp_is_made_smaller_in_its_own_shape(folder):

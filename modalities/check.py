@@ -147,13 +147,14 @@ def _check_zero_gradient(
         x = (p.baseline + share * (p.tensor - p.baseline)).detach().requires_grad_(True)
         with torch.enable_grad():
             score = decision_score(system({**others, sense: x}), action).sum()
-            if torch.autograd.grad(score, x)[0].any():
-                found(True, f"a finite gradient arrives at {sense} (zero at the input itself)", "")
-                return
+        gradient = torch.autograd.grad(score, x, allow_unused=True)[0] if score.requires_grad else None
+        if gradient is not None and gradient.any():
+            found(True, f"a finite gradient arrives at {sense} (zero at the input itself)", "")
+            return
     found(
         effect <= _rounding(logits),
         f"{sense} changes nothing here, and its gradient says so",
-        f"the gradient at {sense} is zero everywhere from the baseline to the input, yet {sense} changes the score by "
-        f"{effect:.3g}; a rounding, a threshold or an argmax stands in the way (use a smooth one, or pass the gradient "
-        "straight through)",
+        f"the gradient at {sense} is zero everywhere from the baseline to the input, yet edits of it change the score "
+        f"by up to {effect:.3g}; a rounding, a threshold or an argmax stands in the way (use a smooth one, or pass the "
+        "gradient straight through)",
     )

@@ -122,7 +122,7 @@ class Vision:
         return Segmentation(labels, tuple(units), _neighbours(labels, frame_of))
 
     def schedule(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(u^3, 3 u^2)``: contrast rises slowly at first, since networks recognise things at a few per cent of it.
+        """Return ``(u^3, 3 u^2)``: contrast rises slowly at first, for networks know things at a few per cent of it.
 
         Along a straight schedule the score would do all its moving within the first tenth of the path.
         """

@@ -53,7 +53,7 @@ def without_times(result: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("system", "observation", "where"),
     [
-        (Toy(sees_red, EYES), {"vision": picture(2)}, "at 1–2 s"),
+        (Toy(sees_red, EYES), {"vision": picture(2)}, "frame 2 (1–2 s)"),
         (Toy(hears_tone, EARS), {"audio": sound()}, "0.5–0.62 s, 0.8–1.5 kHz"),
         (Toy(reads_cat, READER), {"text": SENTENCE}, "“cat”"),
         (Toy(all_senses), EVERYTHING, "“cat”"),

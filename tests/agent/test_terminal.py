@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -37,11 +38,23 @@ def test_probabilities_senses_and_reasons_are_told(result):
 
 
 def test_a_claim_has_its_prediction_its_measurements_and_what_became_of_the_decision(result):
-    text = flat(render(result))
+    text = flat(render(result, width=100))
     assert "1 cat (91 % sure) −2.31 −3.35 … −2.92 ✓ confirmed" in text
     assert "the middle, frames 1–3 (0–3 s) 94 % → 41 % → STOP or PROCEED" in text
     assert "~ negligible" in text
     assert "✗ contradicted" in text
+
+
+def test_a_claim_takes_four_lines_at_the_most_on_eighty_columns():
+    result = result_and_arrays()[0]
+    for claim in result["claims"]:
+        if claim["modality"] == "vision":
+            claim["where"] = "the upper left, upper right and elsewhere, frames 1–3 (0–3 s)"
+    lines = render(result).splitlines()
+    table = lines[lines.index("What was predicted, and what was measured") + 2 :]
+    starts = [i for i, line in enumerate(table) if line[:2] in {f"{k} " for k in range(1, 6)}]
+    assert len(starts) == len(result["claims"])
+    assert all(later - first <= 4 for first, later in pairwise(starts))
 
 
 def test_shares_and_timing_are_told(result):

@@ -91,8 +91,8 @@ def test_members_of_a_batch_that_mix_are_found(score):
         (lambda i: i["text"].round().detach().sum((1, 2)) + sees_red(i), "no gradient arrives at text"),
         (
             lambda i: (3 * i["text"][:, :, CAT]).round().sum(1) + sees_red(i),
-            "the gradient at text is zero everywhere from the baseline to the input, yet text changes the score by 3; "
-            "a rounding, a threshold or an argmax",
+            "the gradient at text is zero everywhere from the baseline to the input, yet edits of it change the score "
+            "by up to 10; a rounding, a threshold or an argmax",
         ),
         (lambda i: reads_cat(i) + (sees_red(i) * 0).sqrt(), "the gradient at vision is not finite"),
         (lambda i: reads_cat(i) / 0 + sees_red(i), r"scores are not finite for one observation: \[inf, 0.0\]"),

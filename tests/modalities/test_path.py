@@ -9,7 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.toys import CAT, EARS, EYES, READER, SENTENCE, Toy, hears_tone, linear, picture, reads_cat, sound, weights
+from tests.toys import (
+    CAT,
+    EARS,
+    EYES,
+    READER,
+    SENTENCE,
+    SIDE,
+    Toy,
+    hears_tone,
+    linear,
+    picture,
+    reads_cat,
+    sound,
+    weights,
+)
 from veridical.errors import ContractError, InputError
 from veridical.modalities.observation import prepare
 from veridical.modalities.path import (
@@ -19,6 +33,7 @@ from veridical.modalities.path import (
     integrate_path,
     logits_of,
 )
+from veridical.modalities.vision import Vision
 
 ALL = {"vision": picture(2), "audio": sound(), "text": SENTENCE}
 PREPARED = prepare(Toy(linear({})), ALL)
@@ -43,8 +58,13 @@ def test_the_decision_score_is_the_log_odds_against_the_rest():
 
 
 def test_of_a_linear_system_the_gradients_are_the_weights_whatever_the_schedule():
-    path = integrate_path(Toy(linear(WEIGHTS, 1.0)), PREPARED, 0, PathSettings(first=16))
-    for m in ("vision", "text"):
+    # Simpson's rule is exact for what g' is of vision, 3 u^2, and of text, 4 u^3.
+    for sense in (EYES, READER):
+        m = sense.name
+        given = {m: PREPARED[m]}
+        path = integrate_path(
+            Toy(linear({m: WEIGHTS[m]}, 1.0), sense), given, 0, PathSettings(first=2, last=4, tolerance=0)
+        )
         torch.testing.assert_close(path.gradients[m][0], WEIGHTS[m], rtol=1e-4, atol=1e-6)
     # The audio's path rises exponentially: the trapezoid rule integrates g' to 1 only as it is refined.
     fine = integrate_path(Toy(linear(WEIGHTS, 1.0)), PREPARED, 0, PathSettings(first=256, last=256))
@@ -61,7 +81,11 @@ def test_contributions_add_up_and_the_shares_are_those_of_each_sense():
 
 
 def test_simpson_is_exact_on_a_quadratic():
-    toy, p = Toy(square, EYES), SEEN["vision"]
+    class Straight(Vision):
+        def schedule(self, u: Tensor) -> tuple[Tensor, Tensor]:
+            return u, torch.ones_like(u)
+
+    toy, p = Toy(square, Straight(size=SIDE)), SEEN["vision"]
     path = integrate_path(toy, SEEN, 0, PathSettings(first=1, last=2, tolerance=0))
     assert path.nodes == 3
     expected = (p.tensor + p.baseline).double()  # the mean of 2 x over the straight path
@@ -69,16 +93,20 @@ def test_simpson_is_exact_on_a_quadratic():
     assert path.gap <= 1e-5 * path.difference + 1e-4
 
 
-def test_a_bilinear_system_gives_each_sense_half_of_the_product():
+def test_of_a_bilinear_system_each_sense_has_a_share_of_the_product_that_its_pace_decides():
+    """Vision goes as u^3 and text as u^4: vision's share is the integral of 3 u^2 u^4, 3/7, and text's is 4/7."""
+    change = PREPARED["vision"].tensor - PREPARED["vision"].baseline
+
     def product(inputs: Mapping[str, Tensor]) -> Tensor:
-        seen = inputs["vision"].flatten(1).sum(1) - PREPARED["vision"].baseline.sum()
+        seen = ((inputs["vision"] - PREPARED["vision"].baseline) * change).flatten(1).sum(1)
         return seen * inputs["text"][:, :, CAT].sum(1)
 
     given = {m: PREPARED[m] for m in ("vision", "text")}
-    path = integrate_path(Toy(product, EYES, READER), given, 0, PathSettings(first=2, last=4, tolerance=0))
-    change = float((given["vision"].tensor - given["vision"].baseline).sum())
-    assert contribution(path, "vision") == pytest.approx(change / 2, abs=1e-3)
-    assert contribution(path, "text") == pytest.approx(change / 2, abs=1e-3)
+    path = integrate_path(Toy(product, EYES, READER), given, 0, PathSettings(first=32, last=64, tolerance=0))
+    whole = float(change.square().sum())
+    assert path.difference == pytest.approx(whole, rel=1e-4)
+    assert contribution(path, "vision") == pytest.approx(3 / 7 * whole, rel=1e-3)
+    assert contribution(path, "text") == pytest.approx(4 / 7 * whole, rel=1e-3)
 
 
 def test_a_relu_network_by_hand():

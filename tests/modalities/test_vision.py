@@ -233,11 +233,12 @@ def test_unknown_operators_and_units():
         SENSE.infill(SCENE, [[len(UNITS)]], "mean", UNITS)
 
 
-def test_the_schedule_is_linear():
-    u = torch.linspace(0, 1, 5)
+def test_the_schedule_is_a_cube():
+    u = torch.linspace(0, 1, 5, dtype=torch.float64, requires_grad=True)
     value, slope = SENSE.schedule(u)
-    assert torch.equal(value, u)
-    assert torch.equal(slope, torch.ones(5))
+    torch.testing.assert_close(value, u**3)
+    torch.testing.assert_close(slope, torch.autograd.grad(value.sum(), u)[0])
+    assert value[[0, -1]].tolist() == [0, 1]
 
 
 def test_attribution_views_sum_to_the_product():

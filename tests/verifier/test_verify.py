@@ -26,7 +26,7 @@ from tests.toys import (
 )
 from veridical.errors import InputError
 from veridical.fusion.frame import contributions
-from veridical.modalities.path import integrate_path
+from veridical.modalities.path import PathSettings, integrate_path
 from veridical.verifier.claims import ClaimSettings
 from veridical.verifier.commitment import commit
 from veridical.verifier.judge import rank_test
@@ -105,7 +105,8 @@ def test_what_was_committed_is_all_that_decides_the_controls():
     assert content["observation"] == "sha256:1"
     assert content["operators"] == {"text": ["mask", "delete"]}
     assert content["parameters"] == asdict(VerifySettings())
-    assert content["claims"][0] == {"name": "c1", "modality": "text", "units": [20], "predicted": -4.0}
+    predicted = pytest.approx(-4.0, rel=PathSettings().tolerance)
+    assert content["claims"][0] == {"name": "c1", "modality": "text", "units": [20], "predicted": predicted}
     assert found.salt == "drawn"
 
 

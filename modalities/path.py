@@ -18,8 +18,10 @@ from torch import Tensor
 
 from ..errors import ContractError, InputError
 from .contract import Modality, Prepared, System
+from .scorer import logits_of
+from .target import decision_score
 
-__all__ = ["JointPath", "PathSettings", "decision_score", "gradient_times_change", "integrate_path", "logits_of"]
+__all__ = ["JointPath", "PathSettings", "gradient_times_change", "integrate_path"]
 
 ROUNDING = 1e-4
 """Nats: a completeness gap as small as this is rounding (scores are float32), whatever the score's difference."""
@@ -81,46 +83,6 @@ class JointPath:
     def gap(self) -> float:
         """Completeness gap: |sum of contributions - difference|, nats."""
         return abs(self.contribution - self.difference)
-
-
-def decision_score(logits: Float[Tensor, "batch actions"], action: int) -> Float[Tensor, " batch"]:
-    """Return the log-odds of one action (of at least two) against the rest, ``z_c - logsumexp(z_others)``, in nats.
-
-    >>> float(decision_score(torch.tensor([[0.0, 0.0]]), 0))
-    0.0
-    """
-    others = torch.cat((logits[:, :action], logits[:, action + 1 :]), 1)
-    return logits[:, action] - others.logsumexp(1)
-
-
-def logits_of(system: System, inputs: Mapping[str, Tensor], batch: int, when: str) -> Float[Tensor, "batch actions"]:
-    """Call a system and hold its scores against the contract.
-
-    Args:
-        system: what is explained.
-        inputs: batches by sense.
-        batch: size of the batches.
-        when: what the inputs are, for the message.
-
-    Raises:
-        ContractError: scores of another type or shape, or not finite.
-    """
-    return _checked(system, system(inputs), batch, when)
-
-
-def _checked(system: System, logits: object, batch: int, when: str) -> Tensor:
-    wanted = (batch, len(system.actions))
-    if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
-        got = f"scores of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        raise ContractError(f"system: {got} {when}; a tensor of shape {wanted} (batch, actions) is wanted")
-    finite = logits.detach().isfinite().all(1)
-    if not finite.all():
-        worst = logits.detach()[~finite][0].tolist()
-        raise ContractError(
-            f"system: the scores are not finite {when}: {worst}; look for a division by zero, a logarithm or a "
-            "square root"
-        )
-    return logits
 
 
 def _gradient_at(

@@ -9,7 +9,26 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["SaliencyMap"]
+__all__ = ["Diagnostics", "SaliencyMap"]
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """How far a map can be trusted, as far as gradients can tell; None where it was not measured.
+
+    Attributes:
+        local_share: what the gradient at the input promises of the score's difference from the baseline,
+            ``<ds/dx, x - x0> / (s(x) - s(x0))``; 1 for a linear score, near 0 where the score is saturated.
+        saturated: whether the share lies below a tenth in size: the gradient at the input tells little.
+        variation: 1 - mean cosine of the gradient at the input with those nearby; 0 for a linear score, about 1 where
+            gradients nearby have nothing in common.
+        stability: rank correlation of the map with what the method gives from other draws, or from fewer evaluations.
+    """
+
+    local_share: float | None = None
+    saturated: bool | None = None
+    variation: float | None = None
+    stability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,7 @@ class SaliencyMap:
             method makes no such promise.
         parameters: everything else that is needed to compute the map again.
         seed: seed of a random method, else None.
+        diagnostics: saturation and noise of the gradients behind the map.
     """
 
     modality: str
@@ -42,6 +62,7 @@ class SaliencyMap:
     completeness_gap: float | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     def total(self) -> float:
         """Sum of all values, in ``unit``."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from ..errors import ContractError
 from ..modalities.contract import Prepared, SplitSystem, System
 from ..modalities.evidence import Segmentation
-from ..modalities.path import decision_score, logits_of
+from ..modalities.scorer import logits_of
+from ..modalities.target import decision_score
 
 __all__ = ["Joint", "Laboratory", "Measured"]
 

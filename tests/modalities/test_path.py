@@ -28,11 +28,11 @@ from veridical.errors import ContractError, InputError
 from veridical.modalities.observation import prepare
 from veridical.modalities.path import (
     PathSettings,
-    decision_score,
     gradient_times_change,
     integrate_path,
-    logits_of,
 )
+from veridical.modalities.scorer import logits_of
+from veridical.modalities.target import decision_score
 from veridical.modalities.vision import Vision
 
 ALL = {"vision": picture(2), "audio": sound(), "text": SENTENCE}

@@ -10,7 +10,7 @@ import veridical.scenarios.courier as face
 from veridical.errors import InputError, WeightsError
 from veridical.modalities import SplitSystem, check_system
 from veridical.modalities.observation import prepare
-from veridical.modalities.path import decision_score
+from veridical.modalities.target import decision_score
 from veridical.scenarios.courier import model as module
 from veridical.scenarios.courier.head import CourierHead, HeadSize
 from veridical.scenarios.courier.model import HEAD_FILE, Courier, load, load_head, save_head

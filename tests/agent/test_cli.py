@@ -212,7 +212,10 @@ def test_an_interrupt_leaves_with_130(run, monkeypatch):
         (["explain", "--camera"], "requires an argument"),
         (["explain", "--camera", "--json"], "requires an argument"),
         (["show"], "RECORD"),
-        (["weights", "fetch"], "give names (efficientnet-lite0, minilm, yamnet) or --all, and not both"),
+        (
+            ["weights", "fetch"],
+            "give names (efficientnet-lite0, minilm, whisper-tiny-en, yamnet) or --all, and not both",
+        ),
         (["weights", "fetch", "yamnet", "--all"], "and not both"),
     ],
 )
@@ -270,12 +273,13 @@ def test_weights_are_listed_fetched_and_verified(run, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "fetch", lambda name, progress=True: tmp_path / name)
     monkeypatch.setattr(weights, "verify", verify)
     listed = {row["name"]: row["cached"] for row in json.loads(run("weights", "list", "--json")[1])["weights"]}
-    assert listed == {"efficientnet-lite0": True, "minilm": False, "yamnet": True}
+    assert listed == {"efficientnet-lite0": True, "minilm": False, "whisper-tiny-en": True, "yamnet": True}
     assert "not fetched" in run("weights", "list")[1]
     assert run("weights", "fetch", "minilm")[1] == f"minilm: {tmp_path / 'minilm'}\n"
-    assert len(run("weights", "fetch", "--all")[1].splitlines()) == 3
+    assert len(run("weights", "fetch", "--all")[1].splitlines()) == 4
     status, out, err = run("weights", "verify")
     assert status == 2
-    assert out.splitlines() == ["efficientnet-lite0: intact", "yamnet: yamnet: model.safetensors differs"]
-    assert err == "veridical: error: 1 of 2 not intact: yamnet; fetch again\n"
+    told = ["efficientnet-lite0: intact", "whisper-tiny-en: intact", "yamnet: yamnet: model.safetensors differs"]
+    assert out.splitlines() == told
+    assert err == "veridical: error: 1 of 3 not intact: yamnet; fetch again\n"
     assert run("weights", "verify", "efficientnet-lite0") == (0, "efficientnet-lite0: intact\n", "")

@@ -166,9 +166,8 @@ def test_left_overs_of_a_killed_process_are_removed(tiny, cache):
 
 @pytest.mark.parametrize("ask", [fetch, is_cached, verify])
 def test_an_unknown_name_is_refused_with_those_there_are(ask):
-    with pytest.raises(
-        WeightsError, match=r"no weights are named 'resnet'; known are efficientnet-lite0, minilm, yamnet$"
-    ):
+    known = "efficientnet-lite0, minilm, whisper-tiny-en, yamnet"
+    with pytest.raises(WeightsError, match=rf"no weights are named 'resnet'; known are {known}$"):
         ask("resnet")
 
 
@@ -351,12 +350,13 @@ def test_the_published_weights_are_whole(name):
             "tokenizer_config.json",
             "vocab.txt",
         },
+        "whisper-tiny-en": {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json"},
         "yamnet": {"classes.csv", "model.safetensors", "street.wav"},
     }
     folder = fetch(name)
     assert verify(name) == folder
     assert {path.name for path in folder.iterdir()} == files[name] | {"manifest.json"}
-    assert CATALOGUE[name].licence == "Apache-2.0"
+    assert CATALOGUE[name].licence == ("MIT" if name == "whisper-tiny-en" else "Apache-2.0")
 
 
 def test_the_catalogue_cannot_be_changed():

@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = ["ManyValues", "given_senses", "json_option", "observation_options"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON, and nothing else.")
+
+_OBSERVATION = (
+    click.option(
+        "--camera", multiple=True, metavar="IMAGE...", help="Image files, one or several, oldest first: what it sees."
+    ),
+    click.option("--microphone", metavar="FILE", help="A sound file (WAV, FLAC or OGG): what it hears."),
+    click.option("--instruction", metavar="TEXT", help="The instruction in words: what it reads."),
+    click.option(
+        "--system", "name", default="courier", show_default=True, metavar="NAME", help="The system to explain."
+    ),
+)
+
+
+def observation_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what is observed, and by which system."""
+    for option in reversed(_OBSERVATION):
+        command = option(command)
+    return command
+
+
+def given_senses(camera: tuple[str, ...], microphone: str | None, instruction: str | None) -> dict[str, Any]:
+    """Return the observation of the options given; senses that were not are left out."""
+    given = {"vision": list(camera) or None, "audio": microphone, "text": instruction}
+    return {sense: signal for sense, signal in given.items() if signal is not None}
+
+
+class ManyValues(click.Command):
+    """A command whose option ``--camera`` takes every value up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its values but the first, then parse as click does."""
+        spread: list[str] = []
+        values = None  # how many values the option has had, while it is the last one named
+        for argument in [*args, "-"]:
+            if argument.startswith("-"):
+                if values == 0:
+                    raise click.UsageError("Option '--camera' requires an argument.", ctx)
+                values = 0 if argument == "--camera" else None
+            elif values is not None:
+                values += 1
+                if values > 1:
+                    spread.append("--camera")
+            spread.append(argument)
+        return super().parse_args(ctx, spread[:-1])

@@ -12,40 +12,57 @@ if TYPE_CHECKING:
     from .agent.explainer import ExplanationAgent, explain
     from .agent.explanation import Explanation
     from .errors import ContractError, InputError, RecordError, VeridicalError, WeightsError
+    from .modalities.array import Array
+    from .modalities.attribution import Attribution, attribute
     from .modalities.audio import Audio
+    from .modalities.axis import Axis
     from .modalities.check import check_system
+    from .modalities.check_sense import check_modality
+    from .modalities.target import Target
     from .modalities.text import Text
     from .modalities.vision import Vision
 
     __version__: str
 
 __all__ = [
+    "Array",
+    "Attribution",
     "Audio",
+    "Axis",
     "ContractError",
     "Explanation",
     "ExplanationAgent",
     "InputError",
     "RecordError",
+    "Target",
     "Text",
     "VeridicalError",
     "Vision",
     "WeightsError",
     "__version__",
+    "attribute",
+    "check_modality",
     "check_system",
     "explain",
 ]
 
 _HOMES = {
+    "Array": ".modalities.array",
+    "Attribution": ".modalities.attribution",
     "Audio": ".modalities.audio",
+    "Axis": ".modalities.axis",
     "ContractError": ".errors",
     "Explanation": ".agent.explanation",
     "ExplanationAgent": ".agent.explainer",
     "InputError": ".errors",
     "RecordError": ".errors",
+    "Target": ".modalities.target",
     "Text": ".modalities.text",
     "VeridicalError": ".errors",
     "Vision": ".modalities.vision",
     "WeightsError": ".errors",
+    "attribute": ".modalities.attribution",
+    "check_modality": ".modalities.check_sense",
     "check_system": ".modalities.check",
     "explain": ".agent.explainer",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,9 @@ from ..concepts.naming import Name
 from ..concepts.sentences import Decided, Sentence
 from ..fusion.frame import FusedFrame
 from ..modalities.contract import Prepared, System
+from ..modalities.engines.diagnose import SAMPLES
 from ..modalities.path import JointPath
+from ..modalities.saliency import Diagnostics
 from ..modalities.wording import number
 from ..verifier.commitment import digest_array
 from ..verifier.verify import CheckedClaim, Effect, Verification
@@ -44,6 +46,10 @@ class Findings:
     tolerance: float
     salted: bool = False
     """Whether the salt was given beforehand, instead of drawn after the commitment."""
+    diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
+    """Saturation and variation of the gradient at the input, by sense."""
+    notes: tuple[str, ...] = ()
+    """What was noted of the system itself."""
 
 
 def signal_digest(prepared: Prepared) -> str:
@@ -65,6 +71,8 @@ def _signal(prepared: Prepared) -> dict[str, Any]:
         told["rate"] = prepared.detail["rate"]
     elif prepared.modality == "text":
         told["text"] = prepared.raw
+    else:
+        told["shape"] = list(np.shape(prepared.raw))
     return told
 
 
@@ -158,7 +166,8 @@ def _verdict(verification: Verification) -> dict[str, Any]:
 
 
 def _notes(findings: Findings) -> list[str]:
-    notes = [f"{m}: {note}" for m, p in findings.prepared.items() for note in p.notes]
+    notes = [*findings.notes]
+    notes += [f"{m}: {note}" for m, p in findings.prepared.items() for note in p.notes]
     path, verification = findings.path, findings.verification
     if not path.within:
         share = path.gap / max(abs(path.difference), 1e-9)
@@ -177,7 +186,11 @@ def _notes(findings: Findings) -> list[str]:
     return notes
 
 
-def _timing(spent: Mapping[str, float], path: JointPath, verification: Verification) -> dict[str, Any]:
+def _timing(spent: Mapping[str, float], findings: Findings) -> dict[str, Any]:
+    gradients, edits = findings.path.nodes, findings.verification.passes
+    if findings.diagnostics:
+        gradients += 1 + SAMPLES
+        edits += 1
     main = {k: spent[k] for k in ("prepare", "decide", "attribute", "verify")}
     return {
         "total_ms": spent["total"],
@@ -186,7 +199,7 @@ def _timing(spent: Mapping[str, float], path: JointPath, verification: Verificat
         "attribution_ms": main["attribute"],
         "verification_ms": main["verify"],
         "rest_ms": spent["total"] - sum(main.values()),
-        "passes": {"forward": 1 + path.nodes + verification.passes, "backward": path.nodes},
+        "passes": {"forward": 1 + gradients + edits, "backward": gradients},
         "x_forward": spent["total"] / max(main["decide"], 1e-6),
     }
 
@@ -229,6 +242,7 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
             "shares": dict(findings.fused.shares),
             "tolerance": findings.tolerance,
             "within_tolerance": path.within,
+            "diagnostics": {m: asdict(d) for m, d in findings.diagnostics.items()},
         },
         "ranking": [unit.to_dict() for unit in findings.fused.ranking],
         "claims": [_claim(findings, i + 1, checked) for i, checked in enumerate(verification.claims)],
@@ -242,6 +256,6 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
             ],
         },
         "graph": nx.node_link_data(findings.graph, edges="edges"),
-        "timing": _timing(spent, path, verification),
+        "timing": _timing(spent, findings),
         "notes": _notes(findings),
     }

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import InputError
-from ..modalities.attribute import METHODS, Attribution, attribute
+from ..modalities.attribution import METHODS, Attribution, attribute
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.methods import find_method
 from ..modalities.evidence import Segmentation

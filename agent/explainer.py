@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,11 +18,14 @@ from ..concepts.sentences import Decided, justify
 from ..errors import ContractError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse
 from ..modalities.contract import Observation, Prepared, System
+from ..modalities.engines.diagnose import diagnose
 from ..modalities.evidence import Segmentation
+from ..modalities.held import held
 from ..modalities.observation import prepare
 from ..modalities.path import JointPath, PathSettings, integrate_path
-from ..modalities.scorer import logits_of
-from ..modalities.target import decision_score
+from ..modalities.saliency import Diagnostics
+from ..modalities.scorer import Scorer, logits_of
+from ..modalities.target import Target, decision_score
 from ..verifier.commitment import digest_array
 from ..verifier.measure import Laboratory
 from ..verifier.verify import Verification, VerifySettings, verify
@@ -77,6 +80,11 @@ def _decide(system: System, prepared: Mapping[str, Prepared]) -> Tensor:
     return logits_of(system, {m: p.tensor for m, p in prepared.items()}, 1, "for one observation")[0]
 
 
+def _diagnose(system: System, prepared: Mapping[str, Prepared], action: int) -> dict[str, Diagnostics]:
+    inputs, baselines = ({m: getattr(p, which) for m, p in prepared.items()} for which in ("tensor", "baseline"))
+    return diagnose(Scorer(system, Target(action)), inputs, baselines)
+
+
 def _commitment_content(
     system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, action: str, path: JointPath
 ) -> dict[str, Any]:
@@ -127,7 +135,9 @@ class ExplanationAgent:
         Raises:
             InputError: the observation cannot be used.
         """
-        logits = _decide(self.system, prepare(self.system, observation))
+        prepared = prepare(self.system, observation)
+        with held(self.system):
+            logits = _decide(self.system, prepared)
         return self.system.actions[int(logits.argmax())]
 
     def explain(self, observation: Observation, progress: Progress | None = None) -> Explanation:
@@ -143,7 +153,11 @@ class ExplanationAgent:
             ContractError: the system breaks the contract.
             WeightsError: the weights of an encoder that gives names cannot be had.
         """
-        clock = _Clock(progress)
+        # Held still, so that what is explained is what decides: evaluation mode, no dropout, buffers as they are.
+        with held(self.system) as state:
+            return self._explain(observation, _Clock(progress), state.notes)
+
+    def _explain(self, observation: Observation, clock: _Clock, held_notes: tuple[str, ...]) -> Explanation:
         started = time.perf_counter()
         system, settings = self.system, self.settings
         with clock.stage("prepare"):
@@ -155,7 +169,9 @@ class ExplanationAgent:
         action = int(logits.argmax())
         with clock.stage("attribute") as advance:
             path = integrate_path(system, prepared, action, settings.path, advance)
-            origin = MapOrigin(f"{system.actions[action]} against the rest", METHOD, path.gap, {"nodes": path.nodes})
+            diagnostics = _diagnose(system, prepared, action)
+            target = f"{system.actions[action]} against the rest"
+            origin = MapOrigin(target, METHOD, path.gap, {"nodes": path.nodes}, diagnostics)
             fused = fuse(system, prepared, segmentations, path.gradients, origin)
         with clock.stage("verify") as advance:
             score = float(decision_score(logits[None], action)[0])
@@ -164,6 +180,7 @@ class ExplanationAgent:
             verification = verify(laboratory, fused.values, content, self._salt, settings.verify, advance)
         with clock.stage("name"):
             findings = self._conclude(prepared, segmentations, logits, path, fused, verification)
+            findings = replace(findings, diagnostics=diagnostics, notes=held_notes)
         spent = {**clock.spent, "total": 1000 * (time.perf_counter() - started)}
         return Explanation(assemble(findings, spent), collect_arrays(findings))
 

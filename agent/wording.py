@@ -115,6 +115,8 @@ def sensed(modality: str, observation: Mapping[str, Any]) -> str:
         return f"{signal['frames']} frame{plural} of {', '.join(sizes)} px over {number(signal['duration'], 1)} s"
     if modality == "audio":
         return f"{number(signal['duration'], 1)} s of sound at {number(signal['rate'] / 1000, 1)} kHz"
+    if "text" not in signal:
+        return f"numbers, {'×'.join(map(str, signal['shape']))}"
     return f"“{clean(signal['text'])}”" if signal["text"].strip() else "an empty text"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,20 @@ from torch import Tensor
 
 from ..modalities.contract import Prepared, System
 from ..modalities.evidence import EvidenceUnit, Segmentation
-from ..modalities.saliency import SaliencyMap
+from ..modalities.saliency import Diagnostics, SaliencyMap
 
 __all__ = ["FusedFrame", "MapOrigin", "RankedUnit", "contributions", "fuse"]
 
 
 @dataclass(frozen=True)
 class MapOrigin:
-    """Where the maps come from: target, method, completeness gap (nats) and the method's parameters."""
+    """Where maps come from: target, method, completeness gap (nats), its parameters, and diagnostics by sense."""
 
     target: str
     method: str
     gap: float | None
     parameters: Mapping[str, Any]
+    diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def fuse(
                 baseline=f"the {m} modality's baseline",
                 completeness_gap=origin.gap,
                 parameters=origin.parameters,
+                diagnostics=origin.diagnostics.get(m, Diagnostics()),
             )
             for view, (dims, coords, array) in views.items()
         }

@@ -20,7 +20,17 @@ from .contract import System
 from .held import Held, held, parts
 from .target import Target
 
-__all__ = ["Inputs", "Scorer", "Slopes", "logits_of", "recurrent_backward", "rows"]
+__all__ = [
+    "Inputs",
+    "Scorer",
+    "Slopes",
+    "arrived",
+    "check_floating",
+    "leaf",
+    "logits_of",
+    "recurrent_backward",
+    "rows",
+]
 
 Inputs = Mapping[str, Tensor]
 """A batch of inputs by sense; all have the same number of rows."""
@@ -135,9 +145,9 @@ class Scorer:
             ContractError: the scores break the contract, or a gradient does not arrive or is not finite.
         """
         chosen = list(inputs) if wrt is None else list(wrt)
-        _check_floating(inputs, chosen)
+        check_floating(inputs, chosen)
         with torch.inference_mode(False), torch.enable_grad(), self.held(), recurrent_backward(self.system, inputs):
-            leaves = {m: _leaf(x, m in chosen) for m, x in inputs.items()}
+            leaves = {m: leaf(x, m in chosen) for m, x in inputs.items()}
             if rows(inputs) == 0:
                 empty = next(iter(inputs.values())).new_zeros(0)
                 logits = empty.reshape(0, 1).expand(0, len(self.system.actions))
@@ -151,7 +161,7 @@ class Scorer:
                 )
             score = self.target(logits)
             found = torch.autograd.grad(score.sum(), [leaves[m] for m in chosen], allow_unused=True)
-        values = {m: _arrived(m, g, leaves[m]) for m, g in zip(chosen, found, strict=True)}
+        values = {m: arrived(m, g, leaves[m]) for m, g in zip(chosen, found, strict=True)}
         return Slopes(values, score.detach(), logits.detach())
 
 
@@ -167,11 +177,13 @@ def rows(inputs: Inputs) -> int:
     return next(iter(sizes.values()))
 
 
-def _leaf(x: Tensor, wanted: bool = True) -> Tensor:
+def leaf(x: Tensor, wanted: bool = True) -> Tensor:
+    """Return the same values as a leaf of a new graph; a gradient of it is asked for unless it is not wanted."""
     return (x.clone() if x.is_inference() else x.detach()).requires_grad_(wanted)
 
 
-def _check_floating(inputs: Inputs, chosen: Collection[str]) -> None:
+def check_floating(inputs: Inputs, chosen: Collection[str]) -> None:
+    """Raise an `InputError` where a sense is not there or holds integers, of which there is no gradient."""
     for m in chosen:
         if m not in inputs:
             raise InputError(f"gradient: no input {m!r}; there are {', '.join(inputs)}")
@@ -182,7 +194,8 @@ def _check_floating(inputs: Inputs, chosen: Collection[str]) -> None:
             )
 
 
-def _arrived(sense: str, gradient: Tensor | None, x: Tensor) -> Tensor:
+def arrived(sense: str, gradient: Tensor | None, x: Tensor) -> Tensor:
+    """Return a sense's gradient, detached; a `ContractError` where it did not arrive or is not finite."""
     if gradient is None:
         if x.numel() == 0:
             return torch.zeros_like(x)
@@ -203,6 +216,3 @@ def recurrent_backward(system: object, inputs: Inputs) -> AbstractContextManager
         return nullcontext()
     recurrent = any(isinstance(m, nn.RNNBase) for p in parts(system).values() for m in p.modules())
     return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-
-
-_recurrent_backward = recurrent_backward

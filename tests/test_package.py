@@ -152,7 +152,7 @@ def test_the_version_is_that_of_the_project():
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are():
-    with pytest.raises(AttributeError, match=r"no attribute 'explian'; its names: Audio, .*explain"):
+    with pytest.raises(AttributeError, match=r"no attribute 'explian'; its names: Array, .*explain"):
         _ = veridical.explian
 
 

@@ -121,16 +121,16 @@ def _answer(task: Task, found: Captured, relevance: Tensor, read: Read) -> UnitV
         if read == "first" and segmentation.labels[0] >= 0:
             raise InputError(special)
         facts["share_of_special_tokens"] = float(values[0][segmentation.labels < 0].sum() / max(values.sum(), 1e-30))
-        return UnitValues({sense: segmentation.total(values[0])}, facts=facts, notes=notes)
+        return UnitValues({sense: segmentation.total(values[0])}, facts=facts, notes=notes, unit="attention")
     grid = _grid(tokens, *prepared.tensor.shape[-2:]) if sense == "vision" else None
     if grid is None:
-        return LayerMap("attention", values, ("row", "step"), sense, facts=facts, notes=notes)
+        return LayerMap("attention", values, ("row", "step"), sense, facts=facts, notes=notes, unit="attention")
     before, rows, columns = grid
     if read == "first" and before == 0:
         raise InputError(special)
     facts["tokens_before_patches"] = before
     values = values[:, before:].reshape(len(values), rows, columns)
-    return LayerMap("attention", values, ("row", "y", "x"), sense, facts=facts, notes=notes)
+    return LayerMap("attention", values, ("row", "y", "x"), sense, facts=facts, notes=notes, unit="attention")
 
 
 def _check_read(method: str, read: str) -> None:

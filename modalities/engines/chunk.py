@@ -173,15 +173,22 @@ def find_layout(
 
 def _search(seconds: Callable[[Layout], float], largest: int, pictures: bool) -> Layout:
     """Return the best layout; ``seconds`` gives the time that a chunk takes, infinite where memory is out."""
-    began = time.perf_counter()
-    per_row = {1: _shortest(seconds, [Layout(1)])[Layout(1)]}
+    spent = 0.0
+
+    def timed(layout: Layout) -> float:
+        nonlocal spent
+        taken = seconds(layout)
+        spent += taken if taken < float("inf") else 0.0
+        return taken
+
+    per_row = {1: _shortest(timed, [Layout(1)])[Layout(1)]}
     limit = max(BUDGET[0] * per_row[1], BUDGET[1])
     chunk, formats = 2, [False, True] if pictures else [False]
     while chunk <= largest:
         ahead = len(formats) * chunk * min(per_row.values())
-        if time.perf_counter() - began + ahead > limit:
+        if spent + ahead > limit:
             break
-        times = _shortest(seconds, [Layout(chunk, last) for last in formats])
+        times = _shortest(timed, [Layout(chunk, last) for last in formats])
         best = min(times, key=lambda at: times[at])
         formats = [best.channels_last]
         per_row[chunk] = times[best] / chunk

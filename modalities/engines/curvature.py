@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from ...errors import ContractError, InputError
-from ..scorer import Inputs, Scorer, _arrived, _check_floating, _leaf, recurrent_backward, rows
+from ..scorer import Inputs, Scorer, arrived, check_floating, leaf, recurrent_backward, rows
 from .surrogate import eager_attention, frozen_convolutions
 
 __all__ = [
@@ -77,7 +77,7 @@ def second_derivatives(scorer: Scorer, inputs: Inputs) -> Iterator[SecondOrderPo
         InputError: as `hessian_vector`.
         ContractError: as `hessian_vector`.
     """
-    _check_floating(inputs, list(inputs))
+    check_floating(inputs, list(inputs))
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -86,7 +86,7 @@ def second_derivatives(scorer: Scorer, inputs: Inputs) -> Iterator[SecondOrderPo
         eager_attention(),
         frozen_convolutions(),
     ):
-        leaves = {m: _leaf(x) for m, x in inputs.items()}
+        leaves = {m: leaf(x) for m, x in inputs.items()}
         score = scorer(leaves)
         if not score.requires_grad:
             raise ContractError(
@@ -94,7 +94,7 @@ def second_derivatives(scorer: Scorer, inputs: Inputs) -> Iterator[SecondOrderPo
                 "to integers stands in the way"
             )
         found = _differentiate(score.sum(), leaves, create_graph=True)
-        slopes = {m: (g, _arrived(m, g, leaves[m])) for m, g in zip(leaves, found, strict=True)}
+        slopes = {m: (g, arrived(m, g, leaves[m])) for m, g in zip(leaves, found, strict=True)}
 
         def product(direction: Inputs) -> dict[str, Tensor]:
             parts = [(g * direction[m]).sum() for m, (g, _) in slopes.items() if g is not None and g.requires_grad]
@@ -241,7 +241,7 @@ def quadratic_form(scorer: Scorer, inputs: Inputs, direction: Inputs, step: floa
             return QuadraticForm(values, errors, torch.full_like(values, step), 3)
         found, rounding = (torch.stack(each) for each in zip(*map(second, _SEARCHED), strict=True))
         change = found.diff(dim=0).abs()
-        # Off by no more than where both the step before and the step behind agree; one may do so by accident.
+        # Judged by the step before and the step behind, for one of them may agree by accident.
         off = torch.maximum(change[:-1], change[1:]) + rounding[1:-1]
         best = off.argmin(0, keepdim=True)
         values, errors = found[1:-1].gather(0, best)[0], off.gather(0, best)[0]

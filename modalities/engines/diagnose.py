@@ -11,7 +11,10 @@ from ..scorer import Inputs, Scorer, rows
 from .gradient import gradients
 from .smooth import generators, noisy
 
-__all__ = ["SATURATED", "diagnose"]
+__all__ = ["SAMPLES", "SATURATED", "diagnose"]
+
+SAMPLES = 4
+"""Noisy neighbours of the input at which the gradient is taken."""
 
 SATURATED = 0.1
 """A local share smaller than this, in size, is called saturated."""
@@ -21,7 +24,7 @@ ROUNDING = 1e-4
 
 
 def diagnose(
-    scorer: Scorer, inputs: Inputs, baselines: Inputs, samples: int = 4, noise: float = 0.05, seed: int = 0
+    scorer: Scorer, inputs: Inputs, baselines: Inputs, samples: int = SAMPLES, noise: float = 0.05, seed: int = 0
 ) -> dict[str, Diagnostics]:
     """Measure saturation and variation of the gradient at one input: one value and ``samples`` + 1 gradients.
 
@@ -52,16 +55,21 @@ def diagnose(
         if m not in baselines or baselines[m].shape != x.shape:
             got = tuple(baselines[m].shape) if m in baselines else "none"
             raise InputError(f"diagnose: the baseline of {m} has shape {got}; {tuple(x.shape)} as the input is wanted")
+    # Where input and baseline are one (an empty text) there is nothing to attribute, and no gradient is asked for.
+    moving = [m for m, x in inputs.items() if not torch.equal(x, baselines[m])]
+    if not moving:
+        return {m: Diagnostics() for m in inputs}
     with scorer.held():
         near = noisy(inputs, samples, noise, generators(inputs, seed, 0))
-        slopes = gradients(scorer.at(0), {m: torch.cat((x.detach(), near[m])) for m, x in inputs.items()})
+        slopes = gradients(scorer.at(0), {m: torch.cat((x.detach(), near[m])) for m, x in inputs.items()}, moving)
         absent = float(scorer.value({m: baselines[m] for m in inputs})[0])
     difference = float(slopes.scores[0]) - absent
     change = {m: (x.detach() - baselines[m].detach())[0].double() for m, x in inputs.items()}
-    promised = sum(float((slopes.values[m][0].double() * d).sum()) for m, d in change.items())
+    promised = sum(float((slopes.values[m][0].double() * change[m]).sum()) for m in moving)
     share = promised / difference if abs(difference) > ROUNDING else None
     saturated = None if share is None else abs(share) < SATURATED
-    return {m: Diagnostics(share, saturated, _variation(slopes.values[m])) for m in inputs}
+    varied = {m: _variation(slopes.values[m]) for m in moving}
+    return {m: Diagnostics(share, saturated, varied.get(m)) for m in inputs}
 
 
 def _variation(gradient: Tensor) -> float | None:

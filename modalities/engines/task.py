@@ -1,7 +1,7 @@
 """What an attribution method is asked, and what it may answer.
 
 A method is a small frozen dataclass: its fields are its settings, and ``run`` answers a `Task`. The answer comes in one
-of four kinds, which `veridical.modalities.attribute` lays out on the raw axes as saliency maps.
+of four kinds, which `veridical.modalities.attribution` lays out on the raw axes as saliency maps.
 """
 
 from __future__ import annotations
@@ -69,12 +69,14 @@ class Answer:
         notes: what the user must be told, one sentence each.
         stability: rank correlation with what the method gives from other draws or fewer evaluations; None if it
             was not measured.
+        unit: unit of the values where it is not the target's.
     """
 
     gap: float | None = field(default=None, kw_only=True)
     facts: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     stability: float | None = field(default=None, kw_only=True)
+    unit: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

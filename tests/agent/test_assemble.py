@@ -76,8 +76,9 @@ def test_the_commitment_can_be_computed_again_from_the_result():
 
 def test_passes_are_counted():
     passes = RESULT["timing"]["passes"]
-    assert passes["backward"] == RESULT["attribution"]["nodes"]
-    assert passes["forward"] == 1 + RESULT["attribution"]["nodes"] + RESULT["verdict"]["passes"]
+    gradients = RESULT["attribution"]["nodes"] + 5  # and those of the diagnostics: at the input and four neighbours
+    assert passes["backward"] == gradients
+    assert passes["forward"] == 1 + gradients + RESULT["verdict"]["passes"] + 1  # and the baseline's score
 
 
 def test_the_digest_of_a_signal_is_of_the_signal_alone():

@@ -10,7 +10,7 @@ import pytest
 from tests.toys import EARS, EYES, READER, SENTENCE, Toy, linear, picture, sound, weights
 from veridical.agent.attributions import Asked, compute, draw, listed, save, tell
 from veridical.errors import InputError
-from veridical.modalities.attribute import METHODS
+from veridical.modalities.attribution import METHODS
 from veridical.modalities.observation import prepare
 
 SCENE = {"vision": picture(2), "audio": sound(), "text": SENTENCE}

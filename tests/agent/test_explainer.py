@@ -193,11 +193,22 @@ def test_a_system_that_breaks_the_contract_is_told_so(system: Toy, message: str)
         explain(system, {"text": SENTENCE}, PLAIN)
 
 
-def test_dropout_left_on_is_never_supported():
-    torch.manual_seed(0)
-    with pytest.raises(ContractError, match=r"call eval\(\)"):
-        explain(Dropping(), {"text": SENTENCE}, PLAIN)
-    assert explain(Dropping().eval(), {"text": SENTENCE}, PLAIN).verdict in ("supported", "unsupported", "inconclusive")
+def test_a_system_with_dropout_left_on_is_explained_as_it_decides_with_it_off_and_a_note_says_so():
+    system = Dropping()
+    left_on = explain(system, {"text": SENTENCE}, PLAIN)
+    assert system.training
+    assert system.drop.training
+    assert any("was in training mode (Dropout, Dropping)" in note for note in left_on.result["notes"])
+    off = explain(Dropping().eval(), {"text": SENTENCE}, PLAIN)
+    assert left_on.result["decision"] == off.result["decision"]
+    assert left_on.result["verdict"] == off.result["verdict"]
+
+
+def test_what_the_gradient_at_the_input_is_worth_is_told_by_sense():
+    told = explain(Toy(reads_cat, READER), {"text": SENTENCE}, PLAIN).result["attribution"]["diagnostics"]["text"]
+    assert told["local_share"] == pytest.approx(1.0, abs=1e-3)
+    assert told["saturated"] is False
+    assert told["variation"] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_a_sense_that_the_system_ignores_is_named():

@@ -16,7 +16,7 @@ from tests.toys import EYES, picture
 from veridical.errors import ContractError, InputError
 from veridical.modalities.adapters.blackbox import BlackBox
 from veridical.modalities.array import Array
-from veridical.modalities.attribute import attribute
+from veridical.modalities.attribution import attribute
 from veridical.modalities.contract import System
 from veridical.modalities.observation import prepare
 from veridical.modalities.scorer import Scorer

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from veridical.errors import InputError
+from veridical.modalities.contract import Modality
 from veridical.modalities.engines.chunk import Layout
 from veridical.modalities.engines.expected import Draws, drawn, expected_gradients, level, mean_score
 from veridical.modalities.engines.integrated import integrated_gradients
@@ -25,7 +26,7 @@ WEIGHTS = torch.tensor([[1.0, -2.0, 0.5, 3.0], [0.3, 0.1, -1.0, 2.0]])
 class Tensors:
     """Two scores of one input: linear, or quadratic, or bent."""
 
-    modalities: Mapping[str, object] = {}
+    modalities: Mapping[str, Modality] = {}
     actions = ("a", "b")
 
     def __init__(self, kind: str = "linear") -> None:
@@ -43,7 +44,7 @@ class Tensors:
 
 
 def ask(kind: str, target: Target | None = None) -> Scorer:
-    return Scorer(Tensors(kind), target or Target(0, kind="logit"))  # type: ignore[arg-type] - it has no senses
+    return Scorer(Tensors(kind), target or Target(0, kind="logit"))
 
 
 def some(count: int, seed: int) -> Tensor:

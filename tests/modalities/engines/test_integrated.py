@@ -28,6 +28,7 @@ from tests.toys import (
     weights,
 )
 from veridical.errors import ContractError, InputError
+from veridical.modalities.contract import Modality
 from veridical.modalities.engines.batch import fitting
 from veridical.modalities.engines.chunk import Layout
 from veridical.modalities.engines.integrated import (
@@ -52,7 +53,7 @@ ZERO = {"x": torch.zeros(1, 6)}
 class Tensors:
     """A system of tensors alone: a module, or a function, of one input ``x``."""
 
-    modalities: Mapping[str, object] = {}
+    modalities: Mapping[str, Modality] = {}
     actions = ("a", "b", "c")
 
     def __init__(self, network: nn.Module) -> None:
@@ -91,7 +92,7 @@ def rows_of(count: int, seed: int = 1) -> Tensor:
 
 
 def asked(module: nn.Module, target: Target) -> Scorer:
-    return Scorer(Tensors(module), target)  # type: ignore[arg-type] - it has no senses
+    return Scorer(Tensors(module), target)
 
 
 def task(toy: Toy, observation: Mapping[str, object] = OBSERVATION, seed: int = 0) -> Task:
@@ -196,7 +197,7 @@ def test_a_sense_at_its_baseline_gets_zeros_and_needs_no_gradient():
             # Token ids have no gradient; where they do not change, none is asked for.
             return self.network(inputs["x"]) * inputs["ids"].float().sum(1, keepdim=True).sigmoid()
 
-    scorer = Scorer(Two(network()), Target(0))  # type: ignore[arg-type] - it has no senses
+    scorer = Scorer(Two(network()), Target(0))
     ids = torch.tensor([[3, 4], [5, 6]])
     x, base = {"x": rows_of(2), "ids": ids}, {"x": torch.zeros(1, 6), "ids": ids}
     found = integrated_gradients(scorer, x, base)

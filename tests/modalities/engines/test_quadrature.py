@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -247,6 +248,6 @@ def test_no_intervals_are_refused(wrong: dict[str, int]):
 
 
 @pytest.mark.parametrize("wrong", [{"tolerance": -1.0}, {"rounding": float("nan")}, {"map_tolerance": -0.1}])
-def test_tolerances_below_zero_are_refused(wrong: dict[str, float]):
+def test_tolerances_below_zero_are_refused(wrong: dict[str, Any]):
     with pytest.raises(InputError, match="tolerances are numbers of at least 0"):
         Rule(**wrong)

@@ -176,7 +176,8 @@ class _Origin:
 
     def _baseline(self, sense: str) -> str:
         if not isinstance(self.answer, Contributions):
-            return "none" if not isinstance(self.answer, UnitValues) else "each unit's infill"
+            edited = isinstance(self.answer, UnitValues) and self.answer.unit is None
+            return "each unit's infill" if edited else "none"
         if len(self.answer.terms) > 1:
             return f"{len(self.answer.terms)} baselines"
         used = self.answer.terms[0].baselines[sense]
@@ -186,6 +187,8 @@ class _Origin:
         return "zero" if not used.any() else "given"
 
     def _unit(self, unit: str) -> str:
+        if self.answer.unit is not None:
+            return self.answer.unit
         if isinstance(self.answer, Sensitivities):
             return f"({unit} per unit of input)²" if self.answer.squared else f"{unit} per unit of input"
         return unit

@@ -5,13 +5,16 @@ READY := .venv/.ready
 # Where Debian's tuxpaint-stamps-default puts its photographs and sounds.
 VERIDICAL_STAMPS ?= /usr/share/tuxpaint/stamps
 export VERIDICAL_STAMPS
+# Where Debian's asterisk-core-sounds-en-wav puts its spoken prompts.
+VERIDICAL_VOICES ?= /usr/share/asterisk/sounds/en_US_f_Allison
+export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-latency benchmark-causes clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attribution benchmark-latency benchmark-causes clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 explain: $(READY) ## explain one decision of the reference system, and check that the account is true
 	$(BIN)/veridical explain --report out/report.html
@@ -30,6 +33,9 @@ train-courier: $(READY) ## train the reference system's head again
 evaluate-courier: $(READY) ## measure the reference system on scenes that it was not trained on
 	$(BIN)/python -m veridical.scenarios.courier.evaluate
 
+benchmark-attribution: $(READY) ## measure the attribution engines beside Captum and pytorch-grad-cam
+	$(BIN)/python -m benchmarks.attribution
+
 benchmark-latency: $(READY) ## measure what an explanation costs beside the decision itself
 	$(BIN)/python -m benchmarks.latency
 
@@ -44,10 +50,11 @@ clean: ## remove caches and build outputs, but not .venv
 debian:
 	@missing=; \
 	[ -d "$$VERIDICAL_STAMPS" ] || missing="$$missing tuxpaint-stamps-default"; \
+	[ -d "$$VERIDICAL_VOICES" ] || missing="$$missing asterisk-core-sounds-en-wav"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	[ -z "$$missing" ] && exit 0; \
 	echo "make test: Debian packages are missing; install them with: apt-get install$$missing" >&2; \
-	echo "make test: stamps installed elsewhere? Set VERIDICAL_STAMPS to their folder." >&2; \
+	echo "make test: installed elsewhere? Set VERIDICAL_STAMPS or VERIDICAL_VOICES to the folder." >&2; \
 	[ "$$CI" != true ] || exit 1; \
 	echo "make test: the tests that need them are skipped" >&2
 

@@ -1,4 +1,5 @@
-"""Pretrained encoders, frozen: what is seen (EfficientNet-Lite0), heard (YAMNet) and read (MiniLM).
+"""Pretrained encoders, frozen: what is seen (EfficientNet-Lite0), heard (YAMNet) and read (MiniLM), and
+speech (Whisper).
 
 Importing this package imports none of them; take each from its module.
 """

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from .. import weights
 
-__all__ = ["MiniLM", "load_minilm"]
+__all__ = ["MiniLM", "load_minilm", "no_progress_bar"]
 
 
 class MiniLM(nn.Module):
@@ -100,14 +100,14 @@ def load_minilm() -> MiniLM:
         WeightsError: the weights cannot be fetched.
     """
     folder: Path = weights.fetch("minilm")
-    with _no_progress_bar():
+    with no_progress_bar():
         # Eager attention alone has a second derivative and a forward-mode one.
         network = transformers.AutoModel.from_pretrained(folder, local_files_only=True, attn_implementation="eager")
     return MiniLM(network, transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Keep transformers from drawing a bar for what takes a moment."""
     shown = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()

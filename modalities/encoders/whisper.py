@@ -22,7 +22,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from ...errors import InputError
 from .. import weights
-from .minilm import _no_progress_bar as no_progress_bar
+from .minilm import no_progress_bar
 
 __all__ = [
     "BANDS",

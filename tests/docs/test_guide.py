@@ -14,6 +14,7 @@ import pytest
 import veridical
 from veridical.agent import cli
 from veridical.agent.explainer import ExplanationAgent
+from veridical.modalities.engines.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -71,6 +72,20 @@ def test_the_guides_own_system_is_explained_by_what_it_looks_at(guide):
     assert sum((labels[red] == unit).sum() for unit in first["units"]) > 0.9 * red.sum()
     assert first["predicted"] < -1
     assert first["status"] == "confirmed"
+
+
+def test_the_guide_to_attribution_prints_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    told = run(ROOT / "docs" / "guide-attribution.md", {"__name__": "guide"})
+    assert len(told) == 1
+    for line, (printed, text) in told.items():
+        assert printed.strip() == text.strip(), f"guide-attribution.md:{line}"
+
+
+def test_the_guide_to_attribution_lists_every_method():
+    text = (ROOT / "docs" / "guide-attribution.md").read_text(encoding="utf-8")
+    assert set(METHODS) <= set(re.findall(r"`([a-z-]+)`", text.partition("## On tensors")[0]))
 
 
 def test_couriers_account_in_the_guide_is_whole(guide):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -116,7 +116,11 @@ class Bench:
         at_once = self.fitting(steps, bytes_of_50)
         self.tick(f"{subject.name}: {sample.name}: rounds")
         search_ms = milliseconds(lambda: _ours.search(subject, sample), device)
-        works = {"ours": lambda: _ours.integrated_gradients(subject, sample), "best": theirs(steps, best)}
+        works: dict[str, Callable[[], Any]] = {
+            "ours": lambda: _ours.integrated_gradients(subject, sample),
+            "equal": lambda: _ours.integrated_gradients(subject, sample, steps),
+            "best": theirs(steps, best),
+        }
         if at_once is not None:
             works["default"] = theirs(at_once, None)
         times = interleaved(works, self.rounds, device)
@@ -124,6 +128,7 @@ class Bench:
         if at_once == steps and times["default"] < times["best"]:  # then all at once is Captum's best
             times["best"], batch = times["default"], None
         path, maps = _ours.integrated_gradients(subject, sample), theirs(steps, best)()
+        equal = _ours.integrated_gradients(subject, sample, steps)
         captum_50 = _peers.integrated_gradients(subject, sample, 50, best)
         gap, difference = _peers.completeness_gap(subject, sample, path.maps)
         return {
@@ -136,8 +141,14 @@ class Bench:
                 "gap": gap,
                 "reached": gap <= TOLERANCE,
                 "map_error": _peers.relative_error(path.maps, exact),
-                "layout": path.layout,
+                "layout": asdict(_ours.search(subject, sample)),
                 "search_ms": search_ms,
+            },
+            "ours_at_their_steps": {
+                "ms": times["equal"],
+                "evaluations": equal.evaluations,
+                "gap": self.gap(sample, equal.maps),
+                "map_error": _peers.relative_error(equal.maps, exact),
             },
             "captum": {
                 "steps": steps,
@@ -154,23 +165,31 @@ class Bench:
                 "default_fits": at_once == steps,
             },
             "time_ratio_vs_best": times["ours"] / times["best"],
+            "time_ratio_at_their_steps": times["equal"] / times["best"],
             "time_ratio_vs_default": times["ours"] / times["default"] if "default" in times else None,
         }
 
     def memory(self) -> dict[str, Any]:
-        """Measure peak memory, each in a fresh process, on the first input."""
+        """Measure peak memory, each in a fresh process, on the first input.
+
+        What our search for a chunk size finds may differ from process to process: the median of three then.
+        """
+        layout = _ours.search(self.subject, self.subject.samples[0])
         asked = {
-            "ours": ("ours", None, False),
-            "captum_50": ("captum", 50, False),
-            "ours_50": ("ours", 50, True),
-            "ours_400": ("ours", 400, True),
+            "ours": ("ours", None, None),
+            "captum_50": ("captum", 50, None),
+            "ours_50": ("ours", 50, layout),
+            "ours_400": ("ours", 400, layout),
         }
-        found: dict[str, Any] = {}
-        for name, (side, steps, warm) in asked.items():
+        found: dict[str, Any] = {"layout": asdict(layout)}
+        for name, (side, steps, given) in asked.items():
             self.tick(f"{self.subject.name}: memory: {name.replace('_', ' ')}")
-            one = _memory.peak(self.where, side, steps, warm=warm, device=self.device)
-            found[f"{name}_bytes"] = one["bytes"] if one else None
-            found[f"{name}_evaluations"] = one["evaluations"] if one else None
+            times = 3 if name == "ours" else 1
+            peaks = [_memory.peak(self.where, side, steps, given, self.device) for _ in range(times)]
+            known = [one for one in peaks if one is not None]
+            whole = len(known) == len(peaks)
+            found[f"{name}_bytes"] = statistics.median(one["bytes"] for one in known) if whole else None
+            found[f"{name}_evaluations"] = known[0]["evaluations"] if whole else None
         return found
 
     def needed(self, memory: dict[str, Any], steps: int) -> None:

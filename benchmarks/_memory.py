@@ -2,7 +2,9 @@
 
 The model is loaded, one forward pass is made, and what the allocator keeps back is returned to the system. Then the
 resident memory is read, its high-water mark set back (``/proc/self/clear_refs``), one attribution made, and the mark
-read: the difference counts. Where /proc is missing it is ru_maxrss less the resident peak before. On CUDA it is the
+read: the difference counts. glibc is told to give blocks of 64 KiB and more pages of their own, for both sides: so what
+is measured is what is alive, and not how the heap happens to be cut up (without it one and the same attribution varies
+by a tenth, with it by a thousandth). Where /proc is missing it is ru_maxrss less the resident peak before. On CUDA it is the
 allocator's own mark.
 """
 
@@ -12,6 +14,7 @@ import argparse
 import ctypes
 import gc
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -23,6 +26,7 @@ import torch
 from benchmarks import _ours, _peers
 from benchmarks._subjects import find_subject
 from veridical.errors import InputError
+from veridical.modalities.engines.chunk import Layout
 
 __all__ = ["available", "measure", "peak"]
 
@@ -65,14 +69,14 @@ def _start(device: str) -> int:
     return before
 
 
-def measure(where: str, side: str, steps: int | None, *, warm: bool = False, device: str = "cpu") -> dict[str, int]:
+def measure(where: str, side: str, steps: int | None, layout: Layout | None, device: str = "cpu") -> dict[str, int]:
     """Measure in this process, which should be a fresh one.
 
     Args:
         where: the subject, ``"package.module:function"``; its first sample is attributed.
         side: ``"ours"`` or ``"captum"``, at its default ``internal_batch_size``.
         steps: evaluations; None of ours stop at the tolerance.
-        warm: attribute once before what is measured, so that our search for a chunk size does not count.
+        layout: rows at once of ours; None searches for it, and the search counts.
         device: ``"cpu"`` or ``"cuda"``.
     """
     subject = find_subject(where, device)
@@ -80,21 +84,23 @@ def measure(where: str, side: str, steps: int | None, *, warm: bool = False, dev
     if side == "captum":
         _peers.captum()
     subject.scorer(sample).value(sample.inputs)
-    if warm:
-        _ours.integrated_gradients(subject, sample, 16)
+    if layout is not None:  # as after a first attribution
+        _ours.integrated_gradients(subject, sample, 16, layout)
     before = _start(device)
     if side == "captum":
         spent = steps or 50
         kept = _peers.integrated_gradients(subject, sample, spent)
     else:
-        path = _ours.integrated_gradients(subject, sample, steps)
+        path = _ours.integrated_gradients(subject, sample, steps, layout)
         kept, spent = path.maps, path.evaluations
     after = _resident("VmHWM") if device == "cpu" else torch.cuda.max_memory_allocated()
     del kept
     return {"bytes": after - before, "evaluations": spent}
 
 
-def peak(where: str, side: str, steps: int | None, *, warm: bool = False, device: str = "cpu") -> dict[str, Any] | None:
+def peak(
+    where: str, side: str, steps: int | None, layout: Layout | None = None, device: str = "cpu"
+) -> dict[str, Any] | None:
     """Measure in a fresh process; None if the system killed it or memory ran out.
 
     Raises:
@@ -102,8 +108,10 @@ def peak(where: str, side: str, steps: int | None, *, warm: bool = False, device
     """
     line = [sys.executable, "-m", "benchmarks._memory", where, side, "--device", device]
     line += ["--steps", str(steps)] if steps else []
-    line += ["--warm"] if warm else []
-    done = subprocess.run(line, cwd=_ROOT, capture_output=True, text=True, check=False)
+    if layout is not None:
+        line += ["--chunk", str(layout.chunk), *(["--channels-last"] if layout.channels_last else [])]
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**16)}
+    done = subprocess.run(line, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     if done.returncode < 0 or "alloc" in done.stderr.lower() or "out of memory" in done.stderr.lower():
@@ -118,10 +126,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("where")
     parser.add_argument("side", choices=("ours", "captum"))
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--warm", action="store_true")
+    parser.add_argument("--chunk", type=int)
+    parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
-    print(json.dumps(measure(options.where, options.side, options.steps, warm=options.warm, device=options.device)))
+    layout = None if options.chunk is None else Layout(options.chunk, options.channels_last)
+    print(json.dumps(measure(options.where, options.side, options.steps, layout, options.device)))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from benchmarks._subjects import Sample, Subject
 from veridical.modalities.engines.cam import grad_cam
-from veridical.modalities.engines.chunk import find_layout
+from veridical.modalities.engines.chunk import Layout, find_layout
 from veridical.modalities.engines.gradient import gradients
 from veridical.modalities.engines.guided import guided_gradients
 from veridical.modalities.engines.integrated import integrated_gradients as integrate
@@ -21,14 +20,15 @@ __all__ = ["PathMaps", "integrated_gradients", "search", "single_pass"]
 
 @dataclass(frozen=True)
 class PathMaps:
-    """Contributions by sense, the evaluations spent on them, and the layout (rows at once, channels last)."""
+    """Contributions by sense, and the evaluations spent on them."""
 
     maps: Mapping[str, Tensor]
     evaluations: int
-    layout: Mapping[str, Any]
 
 
-def integrated_gradients(subject: Subject, sample: Sample, evaluations: int | None = None) -> PathMaps:
+def integrated_gradients(
+    subject: Subject, sample: Sample, evaluations: int | None = None, layout: Layout | None = None
+) -> PathMaps:
     """Return our integrated gradients on the straight path, contributions by sense.
 
     Args:
@@ -36,17 +36,18 @@ def integrated_gradients(subject: Subject, sample: Sample, evaluations: int | No
         sample: the input.
         evaluations: spend as many as fit into this number, whatever the gap; None stops at a gap of 1 % of the score's
             difference, and gives up at 600 (the last rung of `_peers.LADDER`).
+        layout: rows at once; None takes what is found by measurement.
     """
     rule = Rule(tolerance=0.01, most=600)
     if evaluations is not None:
         rule = Rule(tolerance=0.0, rounding=0.0, most=evaluations - 1)
-    found = integrate(subject.scorer(sample), sample.inputs, sample.baselines, rule)
-    return PathMaps(found.contributions, int(found.evaluations[0]), search(subject, sample))
+    found = integrate(subject.scorer(sample), sample.inputs, sample.baselines, rule, layout)
+    return PathMaps(found.contributions, int(found.evaluations[0]))
 
 
-def search(subject: Subject, sample: Sample) -> dict[str, Any]:
+def search(subject: Subject, sample: Sample) -> Layout:
     """Search for the layout, which is kept for the model and inputs of these shapes; return it."""
-    return asdict(find_layout(subject.scorer(sample), sample.inputs, list(sample.inputs)))
+    return find_layout(subject.scorer(sample), sample.inputs, list(sample.inputs))
 
 
 def single_pass(subject: Subject, sample: Sample) -> dict[str, Callable[[], dict[str, Tensor]]]:

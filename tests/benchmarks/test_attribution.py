@@ -14,6 +14,7 @@ from torch import nn
 from benchmarks import _bench, _memory, _ours, _peers, attribution
 from benchmarks._subjects import CappedReLU, Pictures, Sample, Subject, find_subject
 from veridical.errors import InputError
+from veridical.modalities.engines.chunk import Layout
 from veridical.modalities.held import find_layer
 from veridical.modalities.vision import Vision
 
@@ -53,7 +54,7 @@ def linear(device: str) -> Subject:
     return _subject(nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 3)).to(device), layer="network.0")
 
 
-def fake_peak(where, side, steps, *, warm=False, device="cpu"):
+def fake_peak(where, side, steps, layout=None, device="cpu"):
     return {"bytes": {"ours": 1000, "captum": 200 * (steps or 0)}[side], "evaluations": steps or 33}
 
 
@@ -109,6 +110,9 @@ def test_both_sides_reach_the_gap_and_captum_at_the_first_rung_that_does(result)
         assert theirs["default_steps"] == theirs["steps"]
         assert 0 < ours["map_error"] < 0.5
         assert 0 < theirs["map_error"] < 0.5
+        more = row["ours_at_their_steps"]
+        assert 0.6 * theirs["steps"] < more["evaluations"] <= theirs["steps"]
+        assert row["time_ratio_at_their_steps"] == pytest.approx(more["ms"] / theirs["best_ms"])
         assert set(ours["layout"]) == {"chunk", "channels_last"}
 
 
@@ -189,7 +193,7 @@ def test_a_fresh_process_measures_the_peak():
     assert theirs["evaluations"] == 50
     # 50 pictures of 128 x 64 x 64 floats, 2 MiB each: what the convolution gives, the ReLU's, and gradients of both.
     assert 180 * 2**20 < theirs["bytes"] < 800 * 2**20
-    ours = _memory.peak(f"{HERE}:wide", "ours", 50, warm=True)
+    ours = _memory.peak(f"{HERE}:wide", "ours", 50, Layout(4, channels_last=True))
     assert ours is not None
     assert 45 < ours["evaluations"] <= 50
     assert ours["bytes"] < theirs["bytes"] / 2

@@ -4,8 +4,8 @@ The model is loaded, one forward pass is made, and what the allocator keeps back
 resident memory is read, its high-water mark set back (``/proc/self/clear_refs``), one attribution made, and the mark
 read: the difference counts. glibc is told to give blocks of 64 KiB and more pages of their own, for both sides: so what
 is measured is what is alive, and not how the heap happens to be cut up (without it one and the same attribution varies
-by a tenth, with it by a thousandth). Where /proc is missing it is ru_maxrss less the resident peak before. On CUDA it is the
-allocator's own mark.
+by a tenth, with it by a thousandth). Where /proc is missing it is ru_maxrss less the resident peak before. On CUDA it
+is the allocator's own mark.
 """
 
 from __future__ import annotations

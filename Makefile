@@ -20,7 +20,7 @@ explain: $(READY) ## explain one decision of the reference system, and check tha
 	$(BIN)/veridical explain --report out/report.html
 
 test: $(READY) debian ## run the tests
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .

@@ -170,7 +170,7 @@ def save(found: Attributed, path: Path) -> None:
         for view, map_ in views.items()
     }
     with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def draw(found: Attributed) -> Image.Image:

@@ -12,8 +12,8 @@ from veridical.modalities.engines.cam import grad_cam
 from veridical.modalities.engines.chunk import Layout, find_layout
 from veridical.modalities.engines.gradient import gradients
 from veridical.modalities.engines.guided import guided_gradients
-from veridical.modalities.engines.integrated import integrated_gradients as integrate
-from veridical.modalities.engines.quadrature import Rule
+from veridical.modalities.engines.paths.integrated import integrated_gradients as integrate
+from veridical.modalities.engines.paths.quadrature import Rule
 
 __all__ = ["PathMaps", "integrated_gradients", "search", "single_pass"]
 

@@ -180,7 +180,7 @@ class _Origin:
             return "each unit's infill" if edited else "none"
         if len(self.answer.terms) > 1:
             return f"{len(self.answer.terms)} baselines"
-        used = self.answer.terms[0].baselines[sense]
+        used = next(iter(self.answer.terms)).baselines[sense]
         own = self.task.prepared[sense].baseline
         if used.shape == own.shape and bool((used == own).all()):
             return f"the {sense} modality's baseline"

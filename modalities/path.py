@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import InputError
 from .contract import Prepared, System
 from .engines.chunk import Layout, find_layout
-from .engines.quadrature import Integral, Pace, Rule, integrate
+from .engines.paths.quadrature import Integral, Pace, Rule, integrate
 from .scorer import Inputs, Scorer, Slopes
 from .target import Target
 
@@ -182,9 +182,9 @@ def integrate_path(
 ) -> JointPath:
     """Integrate the gradient of an action's decision score from the baselines to the inputs.
 
-    An adaptive, nested trapezoid rule (`veridical.modalities.engines.quadrature`): a refinement computes only its new
-    points, where the integrand moves. Memory does not grow with the number of points. Each sense's weights are scaled
-    so that a linear score is integrated exactly.
+    An adaptive, nested trapezoid rule (`engines.paths.quadrature`): a refinement computes only its new points, where
+    the integrand moves. Memory does not grow with the number of points. Each sense's weights are scaled so that a
+    linear score is integrated exactly.
 
     Raises:
         ContractError: scores of a wrong shape, or a gradient that does not arrive or is not finite.

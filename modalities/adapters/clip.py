@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..engines.intercept import Intercept
+from ..engines.interception.intercept import Intercept
 from ..held import held
 from ..text import Text
 from ..words import find_words

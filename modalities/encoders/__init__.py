@@ -1,5 +1,4 @@
-"""Pretrained encoders, frozen: what is seen (EfficientNet-Lite0), heard (YAMNet) and read (MiniLM), and
-speech (Whisper).
+"""Pretrained encoders, frozen: what is seen (EfficientNet-Lite0), heard (YAMNet), read (MiniLM) and said (Whisper).
 
 Importing this package imports none of them; take each from its module.
 """

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...errors import InputError
-from .captured import Captured, Weights, capture_attention
+from .interception.captured import Captured, Weights, capture_attention
 from .task import LayerMap, Task, UnitValues
 
 __all__ = [

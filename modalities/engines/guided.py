@@ -19,7 +19,7 @@ from ...errors import InputError
 from ..scorer import Inputs, Scorer, Slopes, rows
 from .chunk import Layout
 from .gradient import AT_ONCE, gradients
-from .intercept import RELU, RELU6, Intercept, rules_for, write_back
+from .interception.intercept import RELU, RELU6, Intercept, rules_for, write_back
 from .task import Sensitivities, Task
 
 __all__ = ["GuidedBackprop", "guided_gradients"]

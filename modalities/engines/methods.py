@@ -7,16 +7,16 @@ from difflib import get_close_matches
 
 from ...errors import InputError
 from .attention import AttentionRollout, GradientWeightedAttention
+from .blackbox.lime import Lime
+from .blackbox.occlusion import Occlusion
+from .blackbox.rise import Rise
+from .blackbox.shapley import KernelShap
 from .cam import GradCAM, GuidedGradCAM
 from .gradient import Gradient, GradientTimesInput
 from .guided import GuidedBackprop
-from .integrated import ExpectedGradients, IntegratedGradients
 from .layer import LayerGradientTimesActivation, LayerIntegratedGradients
-from .lime import Lime
-from .lrp import LRP
-from .occlusion import Occlusion
-from .rise import Rise
-from .shapley import KernelShap
+from .paths.integrated import ExpectedGradients, IntegratedGradients
+from .relevance.lrp import LRP
 from .smooth import SmoothGrad, VarGrad
 from .task import Method
 

@@ -26,7 +26,7 @@ from ..held import parts
 from ..layout import lay_out
 from ..scorer import Scorer
 from ..target import Target
-from .intercept import LINEAR, Intercept, rules_for
+from .interception.intercept import LINEAR, Intercept, rules_for
 from .task import Answer, Method, Task
 
 __all__ = ["Fidelity", "Precision", "Reduced", "compare_precision", "fidelity", "int8_linear", "reduced"]

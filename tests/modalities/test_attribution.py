@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from tests.toys import CAT, EARS, EYES, READER, SENTENCE, Toy, hears_tone, linear, picture, reads_cat, sound, weights
 from veridical.errors import ContractError, InputError
 from veridical.modalities.attribution import METHODS, attribute
-from veridical.modalities.engines.integrated import IntegratedGradients
 from veridical.modalities.engines.methods import find_method
+from veridical.modalities.engines.paths.integrated import IntegratedGradients
 from veridical.modalities.engines.smooth import SmoothGrad
 from veridical.modalities.engines.task import Method
 from veridical.modalities.observation import prepare

@@ -66,7 +66,7 @@ def test_the_gradient_by_the_spectrum_is_the_chain_rule_through_the_inverse_tran
     spectrum = forward(PREPARED["audio"].tensor[0].double())
     found = spectral_gradient(slope)
     change = torch.zeros_like(spectrum)
-    change[40, 30] = 1e-3 * (1 + 2j)
+    change[40, 30] = torch.tensor(1e-3 * (1 + 2j))
     effect = float(slope @ (inverse(spectrum + change, len(slope)) - inverse(spectrum, len(slope))))
     assert effect == pytest.approx(1e-3 * float(found[40, 30].real + 2 * found[40, 30].imag), rel=1e-6)
 

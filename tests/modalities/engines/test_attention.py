@@ -23,7 +23,7 @@ from veridical.modalities.engines.attention import (
     attention_rollout,
     gradient_weighted_attention,
 )
-from veridical.modalities.engines.captured import capture_attention
+from veridical.modalities.engines.interception.captured import capture_attention
 from veridical.modalities.engines.task import LayerMap, Task, UnitValues
 from veridical.modalities.observation import prepare
 from veridical.modalities.scorer import Scorer

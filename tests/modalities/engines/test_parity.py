@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from veridical.modalities.contract import Modality
 from veridical.modalities.encoders.efficientnet import load_efficientnet_lite0
 from veridical.modalities.encoders.minilm import load_minilm
+from veridical.modalities.engines.blackbox.occlusion import Occlusion
+from veridical.modalities.engines.blackbox.shapley import KernelShap
 from veridical.modalities.engines.cam import grad_cam
 from veridical.modalities.engines.chunk import Layout
 from veridical.modalities.engines.gradient import gradients
 from veridical.modalities.engines.guided import guided_gradients
-from veridical.modalities.engines.integrated import integrated_gradients
 from veridical.modalities.engines.layer import integrate_layer, layer_slopes
-from veridical.modalities.engines.lrp import LRP, propagate_relevance
-from veridical.modalities.engines.occlusion import Occlusion
-from veridical.modalities.engines.quadrature import Rule
-from veridical.modalities.engines.shapley import KernelShap
+from veridical.modalities.engines.paths.integrated import integrated_gradients
+from veridical.modalities.engines.paths.quadrature import Rule
+from veridical.modalities.engines.relevance.lrp import LRP, propagate_relevance
 from veridical.modalities.engines.smooth import generators, noisy, noisy_gradients
 from veridical.modalities.engines.task import Task
 from veridical.modalities.held import find_layer

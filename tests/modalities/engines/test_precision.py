@@ -21,8 +21,8 @@ from veridical.errors import ContractError, InputError
 from veridical.modalities.check import check_system
 from veridical.modalities.encoders.efficientnet import load_efficientnet_lite0
 from veridical.modalities.encoders.minilm import load_minilm
+from veridical.modalities.engines.blackbox.occlusion import Occlusion
 from veridical.modalities.engines.gradient import Gradient, GradientTimesInput
-from veridical.modalities.engines.occlusion import Occlusion
 from veridical.modalities.engines.precision import (
     Fidelity,
     Precision,

@@ -1,0 +1,1 @@
+"""Methods that need scores alone: evidence units are taken away, and what the score does is measured."""

@@ -1,0 +1,1 @@
+"""Second order: Hessian products, their eigenvalues, and smooth stand-ins for ReLU and fused attention."""

@@ -1,0 +1,1 @@
+"""Calls into torch, followed and answered: activations, attention, recurrent cells."""

@@ -18,7 +18,7 @@ from ..concepts.sentences import Decided, Sentence
 from ..fusion.frame import FusedFrame
 from ..modalities.contract import Prepared, System
 from ..modalities.engines.diagnose import SAMPLES
-from ..modalities.path import JointPath
+from ..modalities.path import ROUNDING, JointPath
 from ..modalities.saliency import Diagnostics
 from ..modalities.wording import number
 from ..verifier.commitment import digest_array
@@ -165,11 +165,16 @@ def _verdict(verification: Verification) -> dict[str, Any]:
     }
 
 
+def _gap_within(findings: Findings) -> bool:
+    """Whether the sum of the contributions is as near to the score's difference as was asked for."""
+    return findings.path.gap <= max(findings.tolerance * abs(findings.path.difference), ROUNDING)
+
+
 def _notes(findings: Findings) -> list[str]:
     notes = [*findings.notes]
     notes += [f"{m}: {note}" for m, p in findings.prepared.items() for note in p.notes]
     path, verification = findings.path, findings.verification
-    if not path.within:
+    if not _gap_within(findings):
         share = path.gap / max(abs(path.difference), 1e-9)
         notes.append(
             f"The contributions miss the score's difference by {number(path.gap)} nats ({100 * share:.0f}\u00a0%), "
@@ -241,7 +246,8 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
             "gap_share": path.gap / max(abs(difference), 1e-9),
             "shares": dict(findings.fused.shares),
             "tolerance": findings.tolerance,
-            "within_tolerance": path.within,
+            "within_tolerance": _gap_within(findings),
+            "map_change": path.map_change,
             "diagnostics": {m: asdict(d) for m, d in findings.diagnostics.items()},
         },
         "ranking": [unit.to_dict() for unit in findings.fused.ranking],

@@ -8,12 +8,13 @@ black picture, the score being the top class's logit; for Courier black frames, 
 score being the decision score. Ours runs at a tolerance of 1 % of the score's difference and stops by itself. Captum
 runs at the fewest steps of a ladder (20, 30, 50, 75, 100, 150, 200, 300, 400, 600) whose gap is at most 1 %; finding
 them is not timed. It is timed at its default ``internal_batch_size`` (all steps at once) and at the best of 1, 2, 4, 8,
-16 and 32, found once for each input and not timed; nor is our own search for a chunk size, made once for each model and
-told as ``search_ms``. Where a side does not reach 1 %, its most is taken and ``reached`` is false; where all steps at
-once would not fit into 80 % of the free memory (by what 50 take), the longest rung that fits is timed in their place,
-and ``default_fits`` is false. Rounds are interleaved (ours, best, default, ours ...) after a round that is not counted;
-each ratio is of medians over the rounds, and the ratio that is told is the median over the inputs, since whether
-few steps reach 1 % is partly luck.
+16 and 32, found once for each input on 32 steps and not timed (or all at once, if that is faster); nor is our own
+search for a chunk size, made once for each model and told as ``search_ms``. Where a side does not reach 1 %, its most
+is taken and ``reached`` is false; where all steps at once would not fit into 80 % of the free memory (by what 50 take),
+the longest rung that fits is timed in their place, and ``default_fits`` is false. Rounds are interleaved (ours, ours
+again with Captum's number of steps, best, default, ours ...) after a round that is not counted; each ratio is of
+medians over the rounds, and the ratio that is told is the median over the inputs, since whether few steps reach 1 % is
+partly luck.
 
 *Accuracy.* A small gap is no accurate map. So each side's map is also held against the midpoint rule on 1024 points:
 the L1 distance as a share of the reference's L1 norm. And ours is timed once more with as many evaluations as Captum
@@ -21,10 +22,10 @@ needed (``ours_at_their_steps``, ``time_ratio_at_their_steps``): where ours stop
 accurate one.
 
 *Peak memory.* Each figure in a fresh process (`benchmarks._memory`), the model loaded and called once: resident memory
-at its peak during the attribution, less that before it. Ours at its tolerance, its search for a chunk size counted (the
-median of three processes, for they may find different ones), beside Captum's default call: 50 steps, all at once.
-``captum_needed_bytes`` is the same at the steps that it needed. Growth: ours at (at most) 400 evaluations over ours at
-50, whatever the gap, with one chunk size for both and after an attribution that does not count.
+at its peak during the attribution, less that before it. Ours with 50 evaluations, its search for a chunk size counted
+(the median of three processes, for they may find different ones), beside Captum's default call: 50 steps, all at once.
+``captum_needed_bytes`` is the same at the steps that it needed. Growth: ours with (at most) 400 evaluations over ours
+with 50, with one chunk size for both and after an attribution that does not count.
 
 *Single-pass methods.* Medians of interleaved rounds on the first input. pytorch-grad-cam also brings its map to the
 picture's size; that is how it comes. The ratio that is told of a model is the median over methods and peers.
@@ -182,7 +183,7 @@ def _print(result: dict[str, Any]) -> None:
         console.print(_table(f"{name}: integrated gradients at a gap of at most {TOLERANCE:.0%}", columns, rows))
         memory = details["memory"]
         sides = {
-            "ours, at the tolerance": "ours",
+            "ours, with its search": "ours",
             "ours": "ours_50",
             "ours ": "ours_400",
             "Captum, all at once": "captum_50",

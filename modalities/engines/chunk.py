@@ -154,7 +154,7 @@ def find_layout(
     except TypeError:
         # What cannot be remembered is not measured either: a second call must give the same bits.
         return Layout(min(Layout.chunk, largest))
-    asked = tuple(inputs if wrt is None else sorted(wrt))
+    asked = tuple(sorted(inputs if wrt is None else wrt))
     shapes = tuple((m, tuple(x.shape[1:]), x.dtype, x.device) for m, x in inputs.items())
     key = (tuple(map(id, anchors)), type(scorer.system), shapes, asked, largest, torch.get_num_threads())
     # The system's own lock first, in every thread: then no two can wait for one another.
@@ -220,6 +220,11 @@ def _seconds(scorer: Scorer, row: Inputs, wrt: Collection[str] | None, layout: L
         if layout.chunk == 1:
             raise
         torch.cuda.empty_cache()
+        return float("inf")
+    except RuntimeError:
+        # A system that calls view() on its input takes contiguous pictures alone; what else is wrong shows there too.
+        if not layout.channels_last:
+            raise
         return float("inf")
     if cuda is not None:
         torch.cuda.synchronize(cuda)

@@ -64,7 +64,7 @@ def test_the_decision_score_is_the_log_odds_against_the_rest():
 def test_of_a_linear_system_the_gradients_are_the_weights_whatever_the_schedule(sense: Modality, first: int):
     m = sense.name
     toy = Toy(linear({m: WEIGHTS[m]}, 1.0), sense)
-    path = integrate_path(toy, {m: PREPARED[m]}, 0, PathSettings(first=first, last=first))
+    path = integrate_path(toy, {m: PREPARED[m]}, 0, PathSettings(first=first, last=first, map_tolerance=None))
     torch.testing.assert_close(path.gradients[m][0], WEIGHTS[m], rtol=1e-5, atol=1e-7)
     assert path.within
 
@@ -78,13 +78,26 @@ def test_contributions_add_up_and_the_shares_are_those_of_each_sense():
         assert contribution(path, m) == pytest.approx(exact, abs=1e-4 * max(1, abs(exact)))
 
 
+def test_a_gap_that_is_small_does_not_end_the_path_while_the_map_still_changes():
+    def bent(inputs: Mapping[str, Tensor]) -> Tensor:
+        return torch.tanh(3 * inputs["text"][:, :, CAT].sum(1)) * inputs["text"][:, :, :CAT].sum((1, 2))
+
+    toy, given = Toy(bent, READER), {"text": PREPARED["text"]}
+    loose = integrate_path(toy, given, 0, PathSettings(last=256, tolerance=1e9, map_tolerance=None))
+    strict = integrate_path(toy, given, 0, PathSettings(last=256, tolerance=1e9, map_tolerance=1e-3))
+    assert loose.nodes == 17
+    assert strict.nodes > 17
+    assert strict.map_change is not None
+    assert strict.map_change <= 1e-3
+
+
 def test_two_points_are_enough_for_a_quadratic_on_a_straight_path():
     class Straight(Vision):
         def schedule(self, u: Tensor) -> tuple[Tensor, Tensor]:
             return u, torch.ones_like(u)
 
     toy, p = Toy(square, Straight(size=SIDE)), SEEN["vision"]
-    path = integrate_path(toy, SEEN, 0, PathSettings(first=1, last=2, tolerance=0))
+    path = integrate_path(toy, SEEN, 0, PathSettings(first=1, last=2, tolerance=0, map_tolerance=None))
     assert path.nodes == 2
     assert path.map_change is None
     expected = (p.tensor + p.baseline).double()  # the mean of 2 x over the straight path

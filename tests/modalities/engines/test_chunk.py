@@ -245,3 +245,22 @@ def test_layouts_give_the_same_gradients_of_a_real_network():
 def test_what_cannot_be_is_refused(asked: Callable[[], object], message: str):
     with pytest.raises(InputError, match=message):
         asked()
+
+
+def test_a_system_that_takes_contiguous_pictures_alone_is_given_them():
+    class Viewing(Plain):
+        def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            return super().__call__({"x": inputs["x"].view(len(inputs["x"]), -1)})
+
+    found = find_layout(Scorer(Viewing(nn.Identity()), Target(0)), {"x": torch.rand(1, 3, 8, 8)})
+    assert not found.channels_last
+    assert found.chunk >= 1
+
+
+def test_an_error_of_the_system_itself_is_not_hidden():
+    class Failing(Plain):
+        def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            raise RuntimeError("out of tokens")
+
+    with pytest.raises(RuntimeError, match="out of tokens"):
+        find_layout(Scorer(Failing(nn.Identity()), Target(0)), {"x": torch.rand(1, 3, 8, 8)})

@@ -153,7 +153,7 @@ def methods(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        click.echo(f"{row['name']:<30} {row['summary']}")
+        click.echo(f"{row['name']:<32} {row['summary']}")
 
 
 @cli.command()

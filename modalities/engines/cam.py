@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from ...errors import InputError
 from ..held import parts
@@ -36,11 +37,13 @@ class Call:
         layer: its dotted name.
         shape: of the tensor that it gave.
         senses: those which this depends on, as far as autograd knows.
+        convolves: whether the layer is a convolution, or holds one.
     """
 
     layer: str
     shape: tuple[int, ...]
     senses: frozenset[str]
+    convolves: bool
 
 
 def record_calls(scorer: Scorer, inputs: Inputs) -> tuple[Call, ...]:
@@ -58,11 +61,12 @@ def record_calls(scorer: Scorer, inputs: Inputs) -> tuple[Call, ...]:
             names.setdefault(module, ".".join(filter(None, (prefix, inner))))
     several, owner = len(inputs) > 1, threading.get_ident()
     # The node as it is now: one that is changed in place later shows a later node.
-    made: list[tuple[str, tuple[int, ...], Any]] = []
+    made: list[tuple[str, tuple[int, ...], bool, Any]] = []
 
     def hook(module: nn.Module, args: Any, output: Any) -> None:
         if isinstance(output, Tensor) and threading.get_ident() == owner:
-            made.append((names[module], tuple(output.shape), output.grad_fn))
+            convolves = any(isinstance(inner, _ConvNd) for inner in module.modules())
+            made.append((names[module], tuple(output.shape), convolves, output.grad_fn))
 
     with torch.inference_mode(False), torch.set_grad_enabled(several), scorer.held(), ExitStack() as stack:
         for module, name in names.items():
@@ -75,7 +79,10 @@ def record_calls(scorer: Scorer, inputs: Inputs) -> tuple[Call, ...]:
         reached = _reached([node for *_, node in made], leaves)
         del logits
     alone = frozenset(inputs) if not several else None
-    return tuple(Call(name, shape, reached[id(node)] if alone is None else alone) for name, shape, node in made)
+    return tuple(
+        Call(name, shape, reached[id(node)] if alone is None else alone, convolves)
+        for name, shape, convolves, node in made
+    )
 
 
 def _reached(nodes: Sequence[Any], leaves: Inputs) -> dict[int, frozenset[str]]:
@@ -98,20 +105,27 @@ def _reached(nodes: Sequence[Any], leaves: Inputs) -> dict[int, frozenset[str]]:
 
 
 def default_layer(calls: Sequence[Call], sense: str | None = None) -> str:
-    """Return the last layer that gives (rows, channels, height, width) of more than one place.
+    """Return the last convolutional layer that gives (rows, channels, height, width) of more than one place.
 
-    Layers that read several senses are passed over; with ``sense``, so are those that do not read this one.
+    Or what follows it at once and gives the same shape: its norm, its activation. Other layers may well give tensors of
+    four axes (frames, places, features) that are no maps. Layers that read several senses are passed over; with
+    ``sense``, so are those that do not read this one.
 
     Raises:
         InputError: there is none.
     """
-    for call in reversed(calls):
+    found, last = None, None
+    for call in calls:
         grid = len(call.shape) == 4 and call.shape[2] * call.shape[3] > 1
-        if grid and (call.senses == {sense} if sense is not None else len(call.senses) <= 1):
-            return call.layer
+        own = call.senses == {sense} if sense is not None else len(call.senses) <= 1
+        follows = last is not None and call.shape == last.shape
+        last = call if grid and own and (call.convolves or follows) else None
+        found = last or found
+    if found is not None:
+        return found.layer
     read = "" if sense is None else f" and reads {sense} alone"
     raise InputError(
-        f"grad-cam: no layer gives (rows, channels, height, width){read}; name a layer, layer=, of a transformer "
+        f"grad-cam: no convolution gives (rows, channels, height, width){read}; name a layer, layer=, of a transformer "
         "say, or ask for integrated gradients"
     )
 
@@ -211,10 +225,10 @@ class GradCAM:
     """Grad-CAM at a layer.
 
     Attributes:
-        layer: dotted name; by default the last that gives (rows, channels, height, width) of more than one place and
-            reads one sense alone, which one recorded forward pass finds. A transformer's layer (rows, tokens, width)
-            gives a square grid where its sense is vision, without the tokens before it (class token, registers), else
-            one value for each step.
+        layer: dotted name; by default the last convolution, or its norm or activation, that gives (rows, channels,
+            height, width) of more than one place and reads one sense alone, which one recorded forward pass finds. A
+            transformer's layer (rows, tokens, width) gives a square grid where its sense is vision, without the tokens
+            before it (class token, registers), else one value for each step.
         sense: the sense that the layer reads; found from the recorded pass where it is not said.
         relu: whether to keep the positive part alone.
         channels: axis of the channels in the layer's output (3 of a Swin transformer's); by default 1 of four axes, and

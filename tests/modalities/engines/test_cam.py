@@ -162,7 +162,7 @@ def test_of_several_senses_the_layers_are_known_by_what_they_read():
     both = seeded(Both())
     asked = task(both, ALL)
     calls = {call.layer: call for call in record_calls(asked.scorer, asked.inputs)}
-    assert calls["eyes.trunk.0"] == Call("eyes.trunk.0", (2, 6, 10, 10), frozenset({"vision"}))
+    assert calls["eyes.trunk.0"] == Call("eyes.trunk.0", (2, 6, 10, 10), frozenset({"vision"}), True)
     assert calls["ears"].senses == {"audio"}
     assert calls["reader.linear2"].senses == {"text"}
     assert calls["mixed"].senses == {"vision", "audio"}
@@ -172,7 +172,9 @@ def test_of_several_senses_the_layers_are_known_by_what_they_read():
     assert GradCAM(sense="audio").run(asked).layer == "ears"
     assert GradCAM("eyes.trunk.1").run(asked).sense == "vision"
     assert GradCAM().run(asked).layer == "ears"  # the last of all
-    with pytest.raises(InputError, match=r"no layer gives \(rows, channels, height, width\) and reads text alone"):
+    with pytest.raises(
+        InputError, match=r"no convolution gives \(rows, channels, height, width\) and reads text alone"
+    ):
         GradCAM(sense="text").run(asked)
     words = GradCAM("reader").run(asked)
     assert (words.dims, words.sense) == (("row", "step"), "text")
@@ -185,7 +187,7 @@ def test_a_system_without_places_is_refused():
             return self.head(inputs["vision"].flatten(1)[:, :4])
 
     flat = seeded(Flat())
-    with pytest.raises(InputError, match=r"grad-cam: no layer gives .* name a layer, layer=, of a transformer"):
+    with pytest.raises(InputError, match=r"grad-cam: no convolution gives .* name a layer, layer=, of a transformer"):
         GradCAM().run(task(flat, {"vision": picture()}))
     with pytest.raises(InputError, match=r"layer 'head' gives \(1, 2\), which has no places"):
         GradCAM("head").run(task(flat, {"vision": picture()}))
@@ -382,3 +384,26 @@ def test_they_are_methods():
     assert isinstance(GuidedGradCAM(), Method)
     assert (GradCAM.name, GuidedGradCAM.name) == ("grad-cam", "guided-grad-cam")
     assert not GradCAM.additive
+
+
+def test_a_tensor_of_four_axes_that_is_no_map_is_not_taken_for_one():
+    class Headed(nn.Module):
+        """Convolutions, then a head that keeps frames, places and features apart."""
+
+        actions = ("GO", "STOP")
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.modalities = {"vision": EYES}
+            self.conv, self.act = nn.Conv2d(3, 5, 3, 4), nn.ReLU()
+            self.mix, self.out = nn.Linear(5, 6), nn.Linear(6, 2)
+
+        def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            x = inputs["vision"]
+            maps = self.act(self.conv(x.flatten(0, 1)))
+            places = self.mix(maps.flatten(2).transpose(1, 2).unflatten(0, x.shape[:2]))
+            return self.out(places.mean((1, 2)))
+
+    calls = record_calls(Scorer(Headed().eval(), Target(0)), {"vision": TWO[:1]})
+    assert {call.layer: len(call.shape) for call in calls}["mix"] == 4
+    assert default_layer(calls, "vision") == "act"

@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import ClassVar
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from scipy.stats import rankdata
 from torch import Tensor
 
 from ...errors import InputError
 from ..scorer import Inputs, Scorer, rows
 from .chunk import Layout, find_layout, stream
+from .ranks import rank_correlation
 from .task import Sensitivities, Task
 
-__all__ = ["NoisyGradients", "SmoothGrad", "VarGrad", "generators", "noisy", "noisy_gradients", "rank_correlation"]
+__all__ = ["NoisyGradients", "SmoothGrad", "VarGrad", "generators", "noisy", "noisy_gradients"]
 
 
 @dataclass(frozen=True)
@@ -179,22 +177,14 @@ def noisy_gradients(
     )
 
 
-def rank_correlation(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."]) -> float:
-    """Return Spearman's rank correlation of two maps of one shape; ties share their mean rank.
-
-    Where a map is constant it is 1 if both are, for nothing was reordered, and 0 if one is.
-    """
-    x, y = (rankdata(v.ravel()) - (v.size + 1) / 2 for v in (a, b))
-    size = math.sqrt(float(x @ x) * float(y @ y))
-    if size == 0:
-        return float(not x.any() and not y.any())
-    return float(x @ y) / size
-
-
-def _agreement(halves: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]) -> dict[str, float]:
+def _agreement(halves: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]) -> dict[str, float | None]:
     """Rank correlation of two half-sample maps, by sense."""
     even, odd = halves
     return {m: rank_correlation(even[m].double().cpu().numpy(), odd[m].double().cpu().numpy()) for m in even}
+
+
+def _least(agreed: Mapping[str, float | None]) -> float | None:
+    return min((r for r in agreed.values() if r is not None), default=None)
 
 
 def _check(samples: int, noise: float, least: int) -> None:
@@ -241,7 +231,7 @@ class SmoothGrad:
         return Sensitivities(
             found.mean,
             facts={"evaluations": self.samples, "half_sample_correlation": agreed},
-            stability=min(agreed.values(), default=None),
+            stability=_least(agreed),
         )
 
 
@@ -281,5 +271,5 @@ class VarGrad:
             found.variance,
             squared=True,
             facts={"evaluations": self.samples, "half_sample_correlation": agreed},
-            stability=min(agreed.values()),
+            stability=_least(agreed),
         )

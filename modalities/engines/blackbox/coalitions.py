@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 from torch import Tensor
 
 from ....errors import ContractError, InputError
@@ -37,7 +36,6 @@ __all__ = [
     "all_coalitions",
     "budget",
     "check_settings",
-    "rank_correlation",
     "sense_players",
     "unit_players",
     "unit_values",
@@ -89,13 +87,6 @@ def all_coalitions(players: int) -> Bool[np.ndarray, "coalitions players"]:
 def budget(samples: int | None, players: int) -> int:
     """Return how many coalitions to draw: those asked for, else 1000, or four for each player where those are more."""
     return max(1000, 4 * players) if samples is None else samples
-
-
-def rank_correlation(a: Float[np.ndarray, " values"], b: Float[np.ndarray, " values"]) -> float | None:
-    """Return Spearman's rank correlation; None where either has no ranks (fewer than two values, or all the same)."""
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def check_settings(method: str, operator: Operators, chunk: int, samples: int | None = None) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ....errors import InputError
+from ..ranks import rank_correlation
 from ..task import Task, UnitValues
 from .coalitions import (
     Game,
@@ -21,7 +22,6 @@ from .coalitions import (
     all_coalitions,
     budget,
     check_settings,
-    rank_correlation,
     unit_players,
     unit_values,
 )

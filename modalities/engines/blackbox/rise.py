@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ....errors import InputError
+from ..ranks import rank_correlation
 from ..task import Task, UnitValues
 from .coalitions import (
     Game,
@@ -23,7 +24,6 @@ from .coalitions import (
     all_coalitions,
     budget,
     check_settings,
-    rank_correlation,
     unit_players,
     unit_values,
 )

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ....errors import InputError
+from ..ranks import rank_correlation
 from ..task import Task, UnitValues
 from .coalitions import (
     Game,
@@ -26,7 +27,6 @@ from .coalitions import (
     all_coalitions,
     budget,
     check_settings,
-    rank_correlation,
     sense_players,
     unit_players,
     unit_values,

@@ -18,8 +18,8 @@ from torch import Tensor
 from ....errors import InputError
 from ...path import ON_THE_PATH, ROUNDING, integrate_row, precise
 from ...scorer import Inputs, Scorer, rows
-from ..blackbox.coalitions import rank_correlation
 from ..chunk import Layout
+from ..ranks import rank_correlation
 from ..task import Contributions, Task, Term
 from .batch import Attributed, figures, fitting
 from .expected import Draws, drawn, mean_score

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from tests.toys import (
@@ -39,7 +38,6 @@ from veridical.modalities.engines.blackbox.coalitions import (
     all_coalitions,
     budget,
     check_settings,
-    rank_correlation,
     sense_players,
     unit_players,
     unit_values,
@@ -364,11 +362,3 @@ def test_settings_are_held_against_what_they_may_be(unchecked: None):
 
 def test_the_budget_grows_with_the_players():
     assert [budget(None, 5), budget(None, 400), budget(17, 400)] == [1000, 1600, 17]
-
-
-def test_rank_correlation_is_spearmans():
-    a, b = np.random.default_rng(0).integers(0, 5, (2, 30)).astype(float)
-    assert rank_correlation(a, b) == pytest.approx(spearmanr(a, b)[0], abs=1e-12)
-    assert rank_correlation(a, a**3) == pytest.approx(1)
-    assert rank_correlation(a, np.ones(30)) is None
-    assert rank_correlation(a[:1], b[:1]) is None

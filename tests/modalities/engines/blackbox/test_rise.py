@@ -19,8 +19,9 @@ from tests.modalities.engines.blackbox.test_coalitions import (
 )
 from tests.toys import READER, SENTENCE, Split, Toy, reads_cat
 from veridical.errors import InputError
-from veridical.modalities.engines.blackbox.coalitions import all_coalitions, rank_correlation
+from veridical.modalities.engines.blackbox.coalitions import all_coalitions
 from veridical.modalities.engines.blackbox.rise import Rise, contrasts, draw_masks, standard_errors
+from veridical.modalities.engines.ranks import rank_correlation
 from veridical.modalities.engines.task import Method
 
 

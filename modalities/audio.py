@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
 from ..errors import InputError
 from .contract import Prepared
 from .edits import check_operator, membership
 from .evidence import EvidenceUnit, Segmentation
+from .infill_audio import interpolate, swap
 from .recordings import read_recording
 from .spectrum import (
     BINS,
@@ -28,6 +29,7 @@ from .spectrum import (
     spectral_gradient,
     windows,
 )
+from .swap import draw
 from .wording import hertz, seconds, spans
 
 __all__ = ["Audio"]
@@ -49,9 +51,11 @@ class Audio:
 
     The attribution baseline is silence, and the path rises evenly in level (decibels), because front ends that take a
     logarithm move evenly along it. Infill operators: ``silence`` (the cells' part of the short-time spectrum is
-    removed) and ``floor`` (it is lowered, phase kept, to the recording's own background: in each frequency bin the
-    magnitude that a fifth of all windows stay below; nothing is amplified). Edges are feathered over one bin and one
-    window to each side.
+    removed), ``floor`` (it is lowered, phase kept, to the recording's own background: in each frequency bin the
+    magnitude that a fifth of all windows stay below; nothing is amplified), ``interpolate`` (its level runs straight
+    between the times before and after, phase kept) and ``swap`` (other times of the same frequencies stand in). Edges
+    are feathered over one bin and one window to each side. Of a recording that is edited whole, nothing is left to fill
+    from: there ``interpolate`` and ``swap`` are ``silence``.
 
     Args:
         rate: samples per second that the system reads.
@@ -62,7 +66,7 @@ class Audio:
     """
 
     name: str = "audio"
-    operators: tuple[str, ...] = ("silence", "floor")
+    operators: tuple[str, ...] = ("silence", "floor", "interpolate", "swap")
 
     def __init__(self, rate: int = 16000, cell: tuple[float, int] = (0.25, 8)) -> None:
         if not 1000 <= rate <= 192_000:
@@ -178,11 +182,14 @@ class Audio:
         chosen = membership(self.name, edits, segmentation, (BINS, windows(len(wave)))).to(wave.device)
         labels = torch.from_numpy(segmentation.labels).to(wave.device)
         spectrum = forward(wave)
+        local = operator in ("interpolate", "swap")
         loss = spectrum if operator == "silence" else spectrum * (1 - _floor_gain(spectrum))
         out = wave.expand(len(edits), -1).clone()
         for first in range(0, len(edits), CHUNK):
             rows = slice(first, first + CHUNK)
             mask = smooth(chosen[rows][:, labels].float())
+            if local:
+                loss = torch.stack([spectrum - _fill(operator, wave, spectrum, edited) for edited in mask > 0])
             out[rows] -= inverse(mask * loss, len(wave))
         return out
 
@@ -211,6 +218,15 @@ class Audio:
         if more <= 0:
             return "; ".join(shown)
         return "; ".join(shown[:_SHOWN]) + f" and {more} more {'areas' if more > 1 else 'area'}"
+
+
+def _fill(
+    operator: str, wave: Float[Tensor, " samples"], spectrum: Tensor, edited: Bool[Tensor, "bins windows"]
+) -> Complex[Tensor, "bins windows"]:
+    """Return what stands in one edit's hole; the draw of a swap is seeded by the recording and the edit."""
+    if operator == "interpolate":
+        return interpolate(spectrum, edited)
+    return swap(spectrum, edited, draw(wave.cpu().numpy(), edited.cpu().numpy()))
 
 
 def _floor_gain(spectrum: Tensor) -> Float[Tensor, "bins windows"]:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from functools import lru_cache
 from math import ceil
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["blur", "feather", "mean_colour", "surround"]
+from .imputation import NOISE, impute
+from .swap import draw, moves
+
+__all__ = ["blur", "feather", "mean_colour", "road", "surround", "swap"]
 
 FEATHER = 2
 """Pixels by which a mask is grown and then smoothed; it reaches twice as far."""
 
 SCALES = (1 / 3, 1 / 7, 1 / 14, 1 / 28)
 """Widths of the Gaussians that fill a hole, widest first, as shares of the frame's size."""
+
+BLOCKS = 32
+"""Blocks along a side of the frame, in which patches to be swapped in are looked for."""
 
 TRUST = 0.02
 """Share of known surroundings at which a scale weighs as much as the wider scale behind it."""
@@ -95,3 +102,63 @@ def surround(
         part = blur(seen, share * (size // 2))
         fill = (part[:, :3] + TRUST * fill) / (part[:, 3:] + TRUST)
     return functional.interpolate(fill, size=(size, size), mode="bilinear").clamp(0, 1)
+
+
+def road(
+    x: Float[Tensor, "batch 3 size size"], alpha: Float[Tensor, "batch 1 size size"]
+) -> Float[Tensor, "batch 3 size size"]:
+    """Fill by noisy linear imputation (ROAD): see `imputation.impute`, plus normal noise of deviation 0.01.
+
+    Missing is what is edited at all (``alpha`` above 0). The noise is drawn from the frame and its missing pixels, so
+    the same edit of the same frame is always filled alike. Where all is missing there is nothing to impute from, and
+    the fill is the frame's mean colour, without noise.
+
+    Args:
+        x: pictures in 0..1.
+        alpha: how much of each pixel is edited, 0..1.
+    """
+    fill = mean_colour(x).clone()
+    for row, missing in enumerate((alpha[:, 0] > 0).cpu().numpy()):
+        if missing.any() and not missing.all():
+            pixels = x[row].cpu().numpy()
+            values = impute(pixels, missing)
+            values = values + NOISE * draw(pixels, missing).standard_normal(values.shape)
+            filled = pixels.copy()
+            filled[:, missing] = values.clip(0, 1)
+            fill[row] = torch.from_numpy(filled).to(x)
+    return fill
+
+
+def swap(
+    x: Float[Tensor, "batch 3 size size"], alpha: Float[Tensor, "batch 1 size size"]
+) -> Float[Tensor, "batch 3 size size"]:
+    """Fill with patches of the same frame that are not edited themselves.
+
+    The edited region is moved as a whole, in steps of a 32nd of the frame, to where most of it lies on what is not
+    edited; one of several such places is drawn from the frame and the edit, so the same edit is always filled alike.
+    What found nothing there is moved again: of a frame of which little is left, that little is repeated. Where not one
+    block of a 32nd of the frame is left whole, the fill is the frame's mean colour.
+
+    Args:
+        x: pictures in 0..1.
+        alpha: how much of each pixel is edited, 0..1.
+    """
+    fill = mean_colour(x).clone()
+    size = x.shape[-1]
+    block = max(1, size // BLOCKS)
+    count = ceil(size / block)
+    beyond = count * block - size
+    at = np.indices((size, size))
+    for row, edited in enumerate((alpha[:, 0] > 0).cpu().numpy()):
+        wanted, touched = (
+            np.logical_or.reduce(
+                np.pad(edited, (0, beyond), constant_values=outside).reshape(count, block, count, block), axis=(1, 3)
+            )
+            for outside in (False, True)
+        )
+        source = np.stack(moves(wanted, ~touched, (0, 1), draw(x[row].cpu().numpy(), edited)))
+        step = ((source - np.indices((count, count))) * block).repeat(block, 1).repeat(block, 2)[:, :size, :size]
+        filled = edited & (source[0] >= 0).repeat(block, 0).repeat(block, 1)[:size, :size]
+        down, across = torch.from_numpy((at + step)[:, filled]).to(x.device)
+        fill[row][:, torch.from_numpy(filled).to(x.device)] = x[row][:, down, across]
+    return fill

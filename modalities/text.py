@@ -15,6 +15,8 @@ from ..errors import InputError
 from .contract import Prepared
 from .edits import check_operator, membership
 from .evidence import EvidenceUnit, Segmentation
+from .infill_text import close_up, least_change
+from .neutral import GONE, NONE, neutral_tokens
 from .placed import PlacedUnit
 from .words import Word, find_words
 
@@ -29,8 +31,11 @@ class Text:
     """A string, tokenised for a BERT-like encoder and read as word embeddings.
 
     The attribution baseline is the mask token's embedding at every word, with the special tokens as they are. Infill
-    operators: ``mask`` (the mask token's embedding stands in) and ``delete`` (the tokens are taken out, the rest moves
-    up, and all-zero rows, which are padding, fill the end).
+    operators: ``mask`` (the mask token's embedding stands in), ``delete`` (the tokens are taken out, the rest moves up,
+    and all-zero rows, which are padding, fill the end) and ``neutral`` (an English word that says little, of the same
+    part of speech, stands in: "thing", "do", "certain"; it is one token, so that the rest moves up where the word had
+    more, and punctuation at the word's ends stays; where the tokenizer has no such token, absence stands in as by
+    ``mask``; see `neutral.NEUTRAL`).
 
     Args:
         tokenizer: a fast tokenizer of transformers, with a mask token.
@@ -42,7 +47,7 @@ class Text:
     """
 
     name: str = "text"
-    operators: tuple[str, ...] = ("mask", "delete")
+    operators: tuple[str, ...] = ("mask", "delete", "neutral")
 
     def __init__(self, tokenizer: Any, embedding: Float[Tensor, "vocab features"], max_tokens: int = 256) -> None:
         if not getattr(tokenizer, "is_fast", False):
@@ -155,7 +160,7 @@ class Text:
     def infill(
         self, prepared: Prepared, edits: Sequence[Sequence[int]], operator: str, segmentation: Segmentation
     ) -> Tensor:
-        """Mask or delete the words of each edit; returns float32 (edits, tokens, features).
+        """Mask, delete or neutralise the words of each edit; returns float32 (edits, tokens, features).
 
         Raises:
             InputError: an unknown operator or unit.
@@ -166,27 +171,36 @@ class Text:
         gone = chosen[:, torch.from_numpy(segmentation.labels).to(x.device)]
         if operator == "mask":
             return torch.where(gone[:, :, None], self._mask.to(x), x)
-        order = gone.byte().argsort(dim=1, stable=True)
-        left = torch.arange(len(x), device=x.device) < (~gone).sum(1, keepdim=True)
-        return torch.where(left[:, :, None], x[order], 0.0)
+        if operator == "delete":
+            return close_up(x.expand(len(edits), *x.shape), ~gone)
+        detail = prepared.detail
+        places = (detail["ids"], detail["runs"], detail["words"], detail["offsets"])
+        found = neutral_tokens(self._pieces, prepared.raw, *places)
+        ids = torch.from_numpy(found)[:, None].to(self.embedding.device)
+        stand_in = torch.where(ids == NONE, self._mask, self.embedding[ids[:, 0].clamp_min(0)]).to(x)
+        changed = gone & torch.from_numpy(found != detail["ids"]).to(x.device)
+        rows = torch.where(changed[:, :, None], stand_in, x)
+        return close_up(rows, ~(gone & (ids[:, 0] == GONE).to(x.device)))
 
     def energy(self, prepared: Prepared, edited: Tensor) -> Float[Tensor, " edits"]:
-        """Return the L2 distance from the tokens that are gone to the mask, over that of all words' tokens.
+        """Return the L2 distance that an edit moves the text by, over that of masking all its words.
 
-        A masked token is compared in place. Where tokens were deleted the others have moved up, so the distance is
-        found from the rows that are missing: the squared distances to the mask of all rows, less those of the rows that
-        are left. Both operators give the same energy for the same words. A text without words has energy 0.
+        Where no token is gone, rows are compared in place. Where some are, the rest has moved up, and rows are compared
+        in the order in which they stand: a token that is gone counts its distance to the mask, one that another stands
+        in for its distance to that (`infill_text.least_change`). So ``mask`` and ``delete`` give the same energy for
+        the same words, and all words give 1; by ``neutral`` it is what the neutral words' embeddings say, and may well
+        exceed 1. A text without words has energy 0.
         """
-        x, mask = prepared.tensor.double(), self._mask.double().to(prepared.tensor.device)
+        x, mask = prepared.tensor[0].double(), self._mask.double().to(prepared.tensor.device)
         after = edited.to(x)
-        whole = (x - prepared.baseline).pow(2).sum()
+        whole = (x - prepared.baseline[0]).pow(2).sum()
         if whole == 0:
             return torch.zeros(len(after), device=x.device)
-        in_place = (after - x).pow(2).sum((1, 2))
-        present = (after != 0).any(2)
-        left = ((after - mask).pow(2).sum(2) * present).sum(1)
-        missing = ((x - mask).pow(2).sum() - left).clamp_min(0)
-        return (torch.where(present.all(1), in_place, missing) / whole).sqrt().float()
+        change = (after - x).pow(2).sum((1, 2))
+        shorter = ~(after != 0).any(2).all(1)
+        if shorter.any():
+            change[shorter] = least_change(x, after[shorter], mask)
+        return (change / whole).sqrt().float()
 
     def show(self, units: Sequence[EvidenceUnit]) -> str:
         """Return the words in quotation marks, neighbours as they stand in the string: ``“wait at the kerb”``.
@@ -205,6 +219,12 @@ class Text:
                 shown.append(unit.text)
             before = unit
         return ", ".join(f"“{re.sub(_CONTROL, ' ', words)}”" for words in shown)
+
+    def _pieces(self, text: str) -> list[int]:
+        """Return the tokens that a string is read as, without special ones and without the unknown."""
+        ids, offsets, _ = self._tokens(text)
+        own = ids[offsets[:, 1] > offsets[:, 0]].tolist()
+        return [token for token in own if token != getattr(self.tokenizer, "unk_token_id", None)]
 
     def _tokens(self, text: str) -> tuple[Int[np.ndarray, " tokens"], Int[np.ndarray, "tokens 2"], bool]:
         """Return token ids, their spans in the string (0, 0 for special tokens), and if the window cut the text."""

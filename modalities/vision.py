@@ -19,7 +19,7 @@ from .contract import Prepared
 from .edits import check_operator, membership
 from .evidence import EvidenceUnit, Segmentation
 from .images import read_frames
-from .infill_vision import blur, feather, mean_colour, surround
+from .infill_vision import blur, feather, mean_colour, road, surround, swap
 from .placed import PlacedUnit
 from .regions import describe
 from .wording import listed
@@ -46,8 +46,10 @@ class Vision:
 
     The attribution baseline is each frame under a strong Gaussian blur (a third of the frame): light and ground stay,
     objects do not. Infill operators: ``surround`` (what lies around the edit grows into it), ``blur`` (the frame's own
-    blur, a fourteenth of the frame) and ``mean`` (the frame's mean colour). Edits are feathered by 4 pixels outwards;
-    all other pixels stay bit for bit.
+    blur, a fourteenth of the frame), ``mean`` (the frame's mean colour), ``road`` (noisy linear imputation from the
+    edit's border, Rong et al., ICML 2022) and ``swap`` (patches from elsewhere in the frame). Edits are feathered by 4
+    pixels outwards; all other pixels stay bit for bit. Of a frame that is edited whole, nothing is left to fill from:
+    there ``surround``, ``road`` and ``swap`` are ``mean``.
 
     Args:
         size: width and height of the system's input, pixels; at least 16.
@@ -59,7 +61,7 @@ class Vision:
     """
 
     name: str = "vision"
-    operators: tuple[str, ...] = ("surround", "blur", "mean")
+    operators: tuple[str, ...] = ("surround", "blur", "mean", "road", "swap")
 
     def __init__(self, size: int = 224, units: int = 64, interval: float = 1.0) -> None:
         if size < 16:
@@ -176,12 +178,13 @@ class Vision:
         frames = torch.tensor([unit.frame for unit in segmentation.units], device=x.device)
         hit = torch.stack([chosen[:, :-1][:, frames == f].any(1) for f in range(len(x))], 1)
         fills = {"blur": lambda: blur(x, BLUR_SIGMA * self.size), "mean": lambda: mean_colour(x)}
+        local = {"surround": surround, "road": road, "swap": swap}
         ready = fills[operator]() if operator in fills else None
         for pairs in hit.nonzero().split(CHUNK):
             edit, frame = pairs.unbind(1)
             alpha = feather(chosen[edit[:, None, None], labels[frame]])
             before = x[frame]
-            fill = surround(before, alpha) if ready is None else ready[frame]
+            fill = local[operator](before, alpha) if ready is None else ready[frame]
             out[edit, frame] = before + alpha * (fill - before)
         return out
 

@@ -1,7 +1,7 @@
 """Training examples: scenes, plain or edited, with the action that the policy then asks for.
 
 A network that never saw an edited input may do anything on one (Hase et al., "The Out-of-Distribution Problem in
-Explainability", NeurIPS 2021). So a part of the training scenes is edited with the very operators of the senses:
+Explainability", NeurIPS 2021). So a part of the training scenes is edited with operators of the senses themselves:
 something idle is taken out (the label stays), a cause is taken out (the label is that without the cause), or a sense is
 at its baseline or absent (the label is that of the other senses).
 """
@@ -22,10 +22,13 @@ from .model import Courier
 from .policy import ACTIONS, decide
 from .scene import Cause, Scene, mask, render, sample_scene
 
-__all__ = ["SHARES", "Example", "make_example", "touched"]
+__all__ = ["OPERATORS", "SHARES", "Example", "make_example", "touched"]
 
 SHARES = {"plain": 0.55, "idle": 0.15, "cause": 0.15, "baseline": 0.1, "absent": 0.05}
 """Shares of the kinds of example."""
+
+OPERATORS = {"vision": ("surround", "blur", "mean"), "audio": ("silence", "floor"), "text": ("mask", "delete")}
+"""Operators with which the committed head was trained, in the order of the draw; senses have learnt others since."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _edit(
     rng: np.random.Generator,
 ) -> Tensor:
     modality = courier.modalities[sense]
-    operator = modality.operators[rng.integers(len(modality.operators))]
+    operator = OPERATORS[sense][rng.integers(len(OPERATORS[sense]))]
     return modality.infill(prepared, [units], operator, segmentation)
 
 

@@ -37,7 +37,7 @@ few = settings(deadline=None, max_examples=20)
 def test_audio_is_a_modality():
     assert isinstance(SENSE, Modality)
     assert SENSE.name == "audio"
-    assert SENSE.operators == ("silence", "floor")
+    assert SENSE.operators == ("silence", "floor", "interpolate", "swap")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,62 @@ def test_floor_lowers_a_sound_to_the_background_and_amplifies_nothing():
     edited = SENSE.infill(prepared, [everything], "floor", cells)[0].numpy()
     assert np.abs(edited[RATE : RATE + 4000]).max() < 0.05
     assert 0.1 * noise.std() < edited[:RATE].std() < noise.std()
+
+
+def test_interpolation_keeps_the_level_of_a_tone_across_the_hole():
+    at = np.arange(2 * RATE) / RATE
+    prepared = SENSE.prepare(0.3 * np.sin(2 * np.pi * 1000 * at))
+    cells = SENSE.segment(prepared)
+    middle = [unit.index for unit in cells.units if 0.5 <= unit.time[0] < 1.25]
+    edited = SENSE.infill(prepared, [middle], "interpolate", cells)
+    assert (edited - prepared.tensor).abs().max() < 1e-3
+    assert SENSE.energy(prepared, edited).item() < 1e-3
+
+
+def test_interpolation_takes_a_burst_out_of_steady_noise():
+    noise = 0.01 * np.random.default_rng(0).standard_normal(2 * RATE)
+    burst = noise.copy()
+    burst[RATE : RATE + 4000] += 0.3 * np.sin(2 * np.pi * 1000 * np.arange(4000) / RATE)
+    prepared = SENSE.prepare(burst)
+    cells = SENSE.segment(prepared)
+    around = [unit.index for unit in cells.units if unit.time[1] > 0.8 and unit.time[0] < 1.4]
+    edited = SENSE.infill(prepared, [around], "interpolate", cells)[0].numpy()
+    assert 0.5 * noise.std() < edited[RATE : RATE + 4000].std() < 1.5 * noise.std()
+
+
+def test_a_band_edited_throughout_is_interpolated_from_the_bands_beside_it():
+    edits = [[unit.index for unit in CELLS.units if unit.index % 8 == 3]]
+    edited = SENSE.infill(SOUND, edits, "interpolate", CELLS)
+    assert 0 < SENSE.energy(SOUND, edited).item() < 1
+
+
+def test_a_swap_puts_another_time_of_the_recording_there():
+    prepared = SENSE.prepare(np.random.default_rng(0).standard_normal(2 * RATE) / 10)
+    cells = SENSE.segment(prepared)
+    cut = [unit.index for unit in cells.units if 0.75 <= unit.time[0] < 1]
+    edited = SENSE.infill(prepared, [cut], "swap", cells)[0]
+    inside = slice(round(0.85 * RATE), round(0.95 * RATE))  # away from the feathered edges
+    found = [
+        128 * s
+        for s in range(-125, 126)
+        if inside.start + 128 * s >= 0 and inside.stop + 128 * s <= 2 * RATE
+        if torch.allclose(edited[inside], prepared.tensor[0, inside.start + 128 * s : inside.stop + 128 * s], atol=1e-5)
+    ]
+    assert len(found) == 1
+    assert abs(found[0]) > RATE / 4
+
+
+@pytest.mark.parametrize("operator", ["interpolate", "swap"])
+def test_of_a_recording_edited_whole_silence_is_left(operator: str):
+    edited = SENSE.infill(SOUND, [list(range(len(CELLS)))], operator, CELLS)
+    assert edited.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("operator", Audio.operators)
+def test_edits_do_not_depend_on_the_edits_beside_them(operator: str):
+    many = [[i, i + 3] for i in range(20)]
+    together = SENSE.infill(SOUND, many, operator, CELLS)
+    assert torch.allclose(together[17], SENSE.infill(SOUND, [many[17]], operator, CELLS)[0], atol=1e-7)
 
 
 def test_silence_stays_silence():

@@ -50,7 +50,7 @@ def words_of(text: str) -> list[str | None]:
 def test_text_is_a_modality():
     assert isinstance(SENSE, Modality)
     assert SENSE.name == "text"
-    assert SENSE.operators == ("mask", "delete")
+    assert SENSE.operators == ("mask", "delete", "neutral")
 
 
 def test_prepare_reads_the_embedding():
@@ -202,13 +202,81 @@ def test_deleting_a_word_is_reading_the_text_without_it():
     assert torch.equal(edited[: len(without)], without)
 
 
+MINILM = Text.minilm()
+
+
+def neutral(text: str, *edits: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The edited rows and their energies."""
+    prepared = MINILM.prepare(text)
+    edited = MINILM.infill(prepared, edits, "neutral", MINILM.segment(prepared))
+    return edited, MINILM.energy(prepared, edited)
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "after"),
+    [
+        ("Wait at the kerb, then go!", [0, 3], "do at the thing, then go!"),
+        ("Wait at the kerbstone, then go!", [3], "Wait at the thing, then go!"),
+        ("The dogs (old ones) must wait.", [0, 1, 2, 3, 4, 5], "a things (certain things) do do."),
+        ("stop ... now", [1], "stop , now"),
+        ("don't", [0], "do"),
+    ],
+)
+def test_neutral_words_are_read_as_if_they_had_been_written(text: str, edit: list[int], after: str):
+    edited, _ = neutral(text, edit)
+    written = MINILM.prepare(after).tensor[0]
+    assert torch.equal(edited[0, : len(written)], written)
+    assert (edited[0, len(written) :] == 0).all()
+
+
+def test_neutral_words_in_place_count_what_they_change():
+    text = "Wait at the kerb, then go!"
+    prepared = MINILM.prepare(text)
+    assert prepared.tensor.shape[1] == MINILM.prepare("Wait at the thing").tensor.shape[1] + 5
+    (edited, energy), whole = neutral(text, [1], [1, 5], []), (prepared.tensor - prepared.baseline).norm()
+    change = (edited - prepared.tensor).flatten(1).norm(dim=1)
+    assert energy.tolist() == pytest.approx((change / whole).tolist())
+    assert energy[0] < energy[1]
+    assert energy[2] == 0
+
+
+def test_neutral_words_shorter_than_the_words_count_the_tokens_that_are_gone():
+    prepared = MINILM.prepare("Wait at the kerb then go")
+    x, mask = prepared.tensor[0].double(), MINILM._mask.double()
+    rows = np.flatnonzero(prepared.detail["words"] == 3)
+    assert len(rows) == 2
+    thing = MINILM.prepare("thing").tensor[0, 1].double()
+    ways = [(x[a] - thing).pow(2).sum() + (x[b] - mask).pow(2).sum() for a, b in (rows, rows[::-1])]
+    _, energy = neutral("Wait at the kerb then go", [3])
+    whole = (x - prepared.baseline[0]).pow(2).sum()
+    assert energy.item() == pytest.approx((min(ways) / whole).sqrt().item(), rel=1e-5)
+
+
+def test_where_the_tokenizer_has_no_neutral_word_the_mask_stands_in():
+    edited = SENSE.infill(ORDER, [[0], [3]], "neutral", WORDS)
+    assert torch.equal(edited[0], SENSE.infill(ORDER, [[0]], "mask", WORDS)[0])
+    masked = SENSE.infill(ORDER, [[3]], "mask", WORDS)[0]
+    assert torch.equal(edited[1, :5], masked[:5])  # "ke ##rb" became one mask
+    assert torch.equal(edited[1, 5:11], ORDER.tensor[0, 6:])  # and the comma stays
+    assert (edited[1, 11:] == 0).all()
+
+
+@few
+@given(st.lists(subsets, max_size=4))
+def test_neutral_edits_do_not_depend_on_those_beside_them(edits: list[list[int]]):
+    together = SENSE.infill(ORDER, edits, "neutral", WORDS)
+    for edit, row in zip(edits, together, strict=True):
+        assert torch.equal(row, SENSE.infill(ORDER, [edit], "neutral", WORDS)[0])
+        assert (SENSE.energy(ORDER, row[None]).item() == 0) == (not edit)
+
+
 @few
 @given(subsets, subsets)
 def test_energy_grows_with_the_words_and_is_that_of_either_operator(small: list[int], more: list[int]):
     large = sorted({*small, *more})
     masked, deleted = (
         SENSE.energy(ORDER, SENSE.infill(ORDER, [small, large], operator, WORDS)).tolist()
-        for operator in Text.operators
+        for operator in ("mask", "delete")
     )
     assert masked == pytest.approx(deleted, abs=1e-5)
     assert masked[0] <= masked[1] + 1e-6
@@ -219,7 +287,7 @@ def test_energy_grows_with_the_words_and_is_that_of_either_operator(small: list[
 def test_energy_is_a_closed_form():
     distance = (ORDER.tensor - ORDER.baseline)[0].double().pow(2).sum(1)
     expected = (distance[[4, 5, 6]].sum() / distance.sum()).sqrt().item()
-    for operator in Text.operators:
+    for operator in ("mask", "delete"):
         edited = SENSE.infill(ORDER, [[3], list(range(6))], operator, WORDS)
         assert SENSE.energy(ORDER, edited).tolist() == pytest.approx([expected, 1.0])
 

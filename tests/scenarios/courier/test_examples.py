@@ -14,7 +14,7 @@ from veridical.errors import InputError
 from veridical.modalities.evidence import EvidenceUnit, Segmentation
 from veridical.scenarios.courier import examples as module
 from veridical.scenarios.courier.background import Background
-from veridical.scenarios.courier.examples import SHARES, make_example, touched
+from veridical.scenarios.courier.examples import OPERATORS, SHARES, make_example, touched
 from veridical.scenarios.courier.instructions import Clause, Instruction
 from veridical.scenarios.courier.policy import ACTIONS, decide
 from veridical.scenarios.courier.scene import Cause, Heard, Scene, render, sample_scene
@@ -85,6 +85,23 @@ def test_a_blob_is_connected_and_keeps_off():
         assert found == list(range(found[0], found[-1] + 1))
         assert not {10, 20} & set(found)
     assert module._blob(row(3), {0, 1, 2}, np.random.default_rng(0)) == []
+
+
+def test_examples_are_edited_by_the_operators_that_the_head_was_trained_with(untrained):
+    assert OPERATORS == {
+        "vision": ("surround", "blur", "mean"),
+        "audio": ("silence", "floor"),
+        "text": ("mask", "delete"),
+    }
+    for sense, names in OPERATORS.items():
+        modality = untrained.modalities[sense]
+        assert modality.operators[: len(names)] == names
+        prepared = modality.prepare(render(SCENE)[sense])
+        segmentation = modality.segment(prepared)
+        for seed in range(6):
+            edited = module._edit(untrained, sense, prepared, segmentation, [0], np.random.default_rng(seed))
+            drawn = names[np.random.default_rng(seed).integers(len(names))]
+            assert torch.equal(edited, modality.infill(prepared, [[0]], drawn, segmentation))
 
 
 @pytest.mark.usefixtures("stamps")

@@ -344,7 +344,7 @@ def test_a_system_that_breaks_the_contract_is_told_where():
 def test_the_ways_to_be_absent_are_those_of_each_sense_without_doubles_and_padding():
     given = task(Toy(linear(weights(0, PREPARED))))
     names, sets = baseline_sets(given)
-    assert names["text"] == ["prepared"]  # masked it is the prepared one; deleted it is padding
+    assert names["text"] == ["prepared", "neutral"]  # masked it is the prepared one; deleted it is padding
     assert names["vision"][0] == names["audio"][0] == "prepared"
     assert {"blur", "surround"} <= set(names["vision"])
     assert "floor" in names["audio"]

@@ -15,7 +15,7 @@ from .contract import Modality, Prepared
 from .engines.task import Answer, Contributions, LayerMap, Sensitivities, Task, UnitValues
 from .evidence import Segmentation
 
-__all__ = ["View", "Views", "lay_out"]
+__all__ = ["View", "Views", "lay_out", "spread"]
 
 View = tuple[tuple[str, ...], Mapping[str, np.ndarray], np.ndarray]
 """Dims, coordinates, values."""
@@ -73,15 +73,22 @@ def _sensitivities(answer: Sensitivities, sense: Modality, prepared: Prepared) -
     return dict(view(prepared, answer.values[prepared.modality], answer.squared))
 
 
-def _unit_values(
+def spread(
     values: Float[np.ndarray, " units"], sense: Modality, prepared: Prepared, segmentation: Segmentation
-) -> dict[str, View]:
+) -> View:
+    """Return each unit's value spread evenly over its elements, on the axes of the sense's view ``units``."""
     dims, coords, _ = sense.attribute(prepared, torch.zeros_like(prepared.tensor))["units"]
     labels = segmentation.labels
     sizes = np.bincount(labels[labels >= 0], minlength=len(segmentation)).clip(1)
     each = np.append(values / sizes, 0.0)  # -1, no unit, finds the last
+    return dims, coords, each[labels]
+
+
+def _unit_values(
+    values: Float[np.ndarray, " units"], sense: Modality, prepared: Prepared, segmentation: Segmentation
+) -> dict[str, View]:
     return {
-        "units": (dims, coords, each[labels]),
+        "units": spread(values, sense, prepared, segmentation),
         "evidence": (("unit",), {"unit": np.arange(len(segmentation))}, np.asarray(values, np.float64)),
     }
 

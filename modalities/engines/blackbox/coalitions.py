@@ -6,12 +6,11 @@ are needed, so any callable will do.
 
 Memory is flat: coalitions are scored in chunks, and of each only its score is kept. A coalition that was asked for
 twice is scored once. Of a system that can be split, a sense whose edit was seen before is not encoded again, as long
-as its features are among the last `STORE` bytes.
+as its features are among the last bytes that `TensorStore` keeps.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,10 +25,10 @@ from ...contract import Modality, SplitSystem
 from ...edits import check_operator
 from ...evidence import Segmentation
 from ...scorer import logits_of
+from ...store import TensorStore
 from ..task import Task
 
 __all__ = [
-    "STORE",
     "Game",
     "Operators",
     "Player",
@@ -40,9 +39,6 @@ __all__ = [
     "unit_players",
     "unit_values",
 ]
-
-STORE = 128 * 2**20
-"""Bytes of edited inputs, or of their features, that are kept to be used again."""
 
 DRIFT = (0.01, 1e-3)
 """In the target's unit, and as a share of the score: what rounding may change of the input's score among its edits."""
@@ -138,7 +134,7 @@ class Game:
         system = self._scorer.system
         self._split = system if isinstance(system, SplitSystem) else None
         self.encoded = dict.fromkeys(task.prepared, 0) if self._split else {}
-        self._store = _Store(STORE)
+        self._store = TensorStore()
         self._whole: dict[str, Tensor] = {}
 
     def __call__(self, present: Bool[np.ndarray, "coalitions players"]) -> Float[np.ndarray, " coalitions"]:
@@ -252,30 +248,6 @@ class _Decider:
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         return self._system.decide(inputs)
-
-
-class _Store:
-    """Tensors by key, those used last, within a bound of bytes."""
-
-    def __init__(self, bound: int) -> None:
-        self.bound, self.bytes = bound, 0
-        self._kept: OrderedDict[tuple[str, frozenset[int]], Tensor] = OrderedDict()
-
-    def get(self, key: tuple[str, frozenset[int]]) -> Tensor | None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def put(self, key: tuple[str, frozenset[int]], value: Tensor) -> None:
-        size = value.numel() * value.element_size()
-        if size > self.bound:
-            return
-        # A copy: a row of a batch would keep the whole batch alive.
-        self._kept[key] = value.clone()
-        self.bytes += size
-        while self.bytes > self.bound:
-            _, old = self._kept.popitem(last=False)
-            self.bytes -= old.numel() * old.element_size()
 
 
 def _operators(senses: Mapping[str, Modality], operator: Operators, known: Mapping[str, Modality]) -> dict[str, str]:

@@ -31,7 +31,6 @@ from tests.toys import (
 )
 from veridical.errors import ContractError, InputError
 from veridical.modalities.contract import Prepared
-from veridical.modalities.engines.blackbox import coalitions
 from veridical.modalities.engines.blackbox.coalitions import (
     Game,
     Player,
@@ -155,15 +154,16 @@ def test_a_game_agrees_with_edits_made_by_hand_over_all_senses():
 
 
 @pytest.mark.parametrize("kind", [Toy, Split])
-def test_neither_the_chunk_nor_the_store_nor_a_split_matters(kind: type[Toy], monkeypatch: pytest.MonkeyPatch):
+def test_neither_the_chunk_nor_the_store_nor_a_split_matters(kind: type[Toy]):
     task = asked(kind(mixed), ALL)
     players = unit_players(task.segmentations)
     present = np.random.default_rng(1).random((20, len(players))) < 0.5
     expected = Game(asked(Toy(mixed), ALL), players)(present)
     for chunk in (1, 3, 64):
         np.testing.assert_allclose(Game(task, players, chunk=chunk)(present), expected, atol=1e-5)
-    monkeypatch.setattr(coalitions, "STORE", 0)
-    np.testing.assert_allclose(Game(task, players)(present), expected, atol=1e-5)
+    forgetful = Game(task, players)
+    forgetful._store.bound = 0
+    np.testing.assert_allclose(forgetful(present), expected, atol=1e-5)
 
 
 def test_no_batch_is_larger_than_the_chunk():
@@ -200,19 +200,6 @@ def test_a_sense_that_no_coalition_edits_is_encoded_once():
     game = Game(task, words, chunk=4)
     game(~np.eye(len(words), dtype=bool))
     assert game.encoded == {"vision": 2, "audio": 2, "text": len(words) + 2}
-
-
-def test_the_store_forgets_what_was_used_longest_ago_and_stays_within_its_bound():
-    store = coalitions._Store(bound=3 * 8)
-    keys = [("text", frozenset({k})) for k in range(4)]
-    for key in keys[:3]:
-        store.put(key, torch.zeros(1, 2))
-    assert store.get(keys[0]) is not None
-    store.put(keys[3], torch.zeros(1, 2))
-    assert [store.get(key) is not None for key in keys] == [True, False, True, True]
-    assert store.bytes == 24
-    store.put(("text", frozenset({9})), torch.zeros(1, 7))
-    assert store.get(("text", frozenset({9}))) is None
 
 
 def test_a_second_call_gives_the_same_bits():

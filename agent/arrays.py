@@ -60,7 +60,8 @@ def collect_arrays(findings: Findings) -> dict[str, np.ndarray]:
             out["audio.saliency"], out["audio.units"] = grid.values, _indices(labels)
             out["audio.frequencies"] = np.asarray(grid.coords["frequency"], np.float32)
             out["audio.times"] = np.asarray(grid.coords["time"], np.float32)
-            out["audio.waveform_saliency"] = maps["waveform"].values
+            if "waveform" in maps:  # measured effects say nothing of single samples
+                out["audio.waveform_saliency"] = maps["waveform"].values
         else:
             out[f"{m}.saliency"] = maps.get("words", maps["units"]).values
     return out | _edited_inputs(findings.verification)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -21,9 +22,12 @@ from ..modalities.engines.diagnose import SAMPLES
 from ..modalities.path import ROUNDING, JointPath
 from ..modalities.saliency import Diagnostics
 from ..modalities.wording import number
+from ..verifier.account import CheckedClaim
 from ..verifier.commitment import digest_array
-from ..verifier.verify import CheckedClaim, Effect, Verification
+from ..verifier.ladder import Climb, LadderSettings
+from ..verifier.verify import Verification
 from .explanation import FORMAT
+from .verdicts import by_action, claim_told, further_told, verdict_told
 
 __all__ = ["Findings", "assemble", "signal_digest"]
 
@@ -36,20 +40,36 @@ class Findings:
     prepared: Mapping[str, Prepared]
     decided: Decided
     logits: Tensor
-    path: JointPath
+    climb: Climb
     fused: FusedFrame
-    verification: Verification
     names: Mapping[str, Name | None]
     where: Mapping[str, str]
     sentences: tuple[Sentence, ...]
     graph: nx.DiGraph
     tolerance: float
+    ladder: LadderSettings | None = None
+    """How the ladder was climbed; None where nobody said."""
     salted: bool = False
     """Whether the salt was given beforehand, instead of drawn after the commitment."""
     diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
     """Saturation and variation of the gradient at the input, by sense."""
     notes: tuple[str, ...] = ()
     """What was noted of the system itself."""
+
+    @property
+    def path(self) -> JointPath:
+        """The path that the explanation rests on, or that told it where to look."""
+        return self.climb.final.proposal.path
+
+    @property
+    def verification(self) -> Verification:
+        """That of the account which stands."""
+        return self.climb.final.verification
+
+    @property
+    def additive(self) -> bool:
+        """Whether the contributions are to add up to the score's difference; effects measured one by one need not."""
+        return self.climb.final.proposal.rung != "measured"
 
 
 def signal_digest(prepared: Prepared) -> str:
@@ -76,51 +96,23 @@ def _signal(prepared: Prepared) -> dict[str, Any]:
     return told
 
 
-def _by_action(system: System, values: Tensor | np.ndarray) -> dict[str, float]:
-    return {action: float(value) for action, value in zip(system.actions, values, strict=True)}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits.astype(np.float64) - logits.max())
-    return shifted / shifted.sum()
-
-
-def _effect(system: System, effect: Effect) -> dict[str, Any]:
-    return {
-        "operator": effect.operator,
-        "effect": effect.effect,
-        "action": system.actions[int(effect.logits.argmax())],
-        "probabilities": _by_action(system, _softmax(effect.logits)),
-        "energy": effect.energy,
-    }
-
-
 def _claim(findings: Findings, rank: int, checked: CheckedClaim) -> dict[str, Any]:
-    claim, system = checked.claim, findings.system
+    claim = checked.claim
     units = [findings.fused.segmentations[claim.modality].units[u] for u in claim.units]
-    effects = [_effect(system, e) for e in checked.effects]
+    told = claim_told(findings.system.actions, findings.decided.action, checked)
     if claim.modality == "text":
-        text = _edited_text(findings.prepared[claim.modality].raw, [u.span for u in units if u.span])
-        effects = [{**e, "text": text[e["operator"] == "mask"]} for e in effects]
-    outcomes = {e["action"] for e in effects}
-    flipped = findings.decided.action not in outcomes
+        gone, masked = _edited_text(findings.prepared[claim.modality].raw, [u.span for u in units if u.span])
+        texts = {"delete": {"text": gone}, "mask": {"text": masked}}
+        told["effects"] = [{**e, **texts.get(e["operator"], {})} for e in told["effects"]]
     name = findings.names[claim.name]
     return {
-        "id": claim.name,
+        **told,
         "rank": rank,
-        "modality": claim.modality,
-        "units": list(claim.units),
         "where": findings.where[claim.name],
         "time": [min(u.time[0] for u in units), max(u.time[1] for u in units)],
         "name": name.text if name else None,
         "named_by": name.source if name else None,
         "confidence": name.confidence if name else None,
-        "predicted": claim.predicted,
-        "effects": effects,
-        "measured": checked.measured,
-        "status": checked.status,
-        "flips": flipped,
-        "flips_to": outcomes.pop() if flipped and len(outcomes) == 1 else None,
     }
 
 
@@ -134,35 +126,14 @@ def _edited_text(text: str, spans: list[tuple[int, int]]) -> tuple[str, str]:
     return " ".join("".join([*gone, text[at:]]).split()), "".join([*masked, text[at:]])
 
 
-def _verdict(verification: Verification) -> dict[str, Any]:
-    tests = [
-        {
-            "operator": t.operator,
-            "effect": t.effect,
-            "p": t.p,
-            "k": len(t.controls),
-            "controls": [
-                {"effect": e, "energy": n, "units": list(u)}
-                for e, n, u in zip(
-                    t.controls, verification.control_energies[t.operator], verification.controls.edits, strict=True
-                )
-            ],
-        }
-        for t in verification.tests
-    ]
-    parameters = verification.commitment.content["parameters"]
-    return {
-        "verdict": verification.verdict.verdict,
-        "reasons": list(verification.verdict.reasons),
-        "alpha": parameters["alpha"],
-        "claim": verification.claims[0].claim.name if verification.claims else None,
-        "tests": tests,
-        "controls_matched_in_energy": verification.controls.matched,
-        "commitment": verification.commitment.digest,
-        "committed": dict(verification.commitment.content),
-        "salt": verification.salt,
-        "passes": verification.passes,
-    }
+def _finite(value: float) -> float | None:
+    """A number as JSON can hold it: None for what a system without a score at the baseline leaves undefined."""
+    return value if math.isfinite(value) else None
+
+
+def _baseline_action(system: System, path: JointPath) -> str | None:
+    """The action chosen at the baseline; None where its scores are not finite."""
+    return system.actions[int(path.baseline_logits.argmax())] if path.baseline_logits.isfinite().all() else None
 
 
 def _gap_within(findings: Findings) -> bool:
@@ -174,7 +145,8 @@ def _notes(findings: Findings) -> list[str]:
     notes = [*findings.notes]
     notes += [f"{m}: {note}" for m, p in findings.prepared.items() for note in p.notes]
     path, verification = findings.path, findings.verification
-    if not _gap_within(findings):
+    notes += verification.notes
+    if findings.additive and math.isfinite(path.gap) and not _gap_within(findings):
         share = path.gap / max(abs(path.difference), 1e-9)
         notes.append(
             f"The contributions miss the score's difference by {number(path.gap)} nats ({100 * share:.0f}\u00a0%), "
@@ -192,7 +164,9 @@ def _notes(findings: Findings) -> list[str]:
 
 
 def _timing(spent: Mapping[str, float], findings: Findings) -> dict[str, Any]:
-    gradients, edits = findings.path.nodes, findings.verification.passes
+    attempts = findings.climb.attempts
+    gradients = sum(a.proposal.gradients for a in attempts)
+    edits = sum(a.proposal.passes + a.verification.passes for a in attempts)
     if findings.diagnostics:
         gradients += 1 + SAMPLES
         edits += 1
@@ -216,8 +190,9 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         release = version("veridical")
     except PackageNotFoundError:
         release = "unknown"
-    difference = path.difference
-    verification = findings.verification
+    difference, verification = path.difference, findings.verification
+    total = sum(findings.fused.shares.values()) if not findings.additive else path.contribution
+    gap = abs(total - difference)
     return {
         "format": FORMAT,
         "version": release,
@@ -229,21 +204,22 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         },
         "decision": {
             "action": decided.action,
-            "logits": _by_action(system, findings.logits),
+            "logits": by_action(system.actions, findings.logits.tolist()),
             "probabilities": dict(zip(decided.actions, decided.probabilities, strict=True)),
             "score": decided.score,
             "target": f"{decided.action} against the rest",
         },
         "attribution": {
-            "method": "integrated gradients along one joint path",
+            "method": verification.account.method,
+            "additive": findings.additive,
             "nodes": path.nodes,
             "score": path.score,
-            "baseline_score": path.baseline_score,
-            "baseline_action": system.actions[int(path.baseline_logits.argmax())],
-            "difference": difference,
-            "sum": path.contribution,
-            "gap": path.gap,
-            "gap_share": path.gap / max(abs(difference), 1e-9),
+            "baseline_score": _finite(path.baseline_score),
+            "baseline_action": _baseline_action(system, path),
+            "difference": _finite(difference),
+            "sum": total,
+            "gap": _finite(gap),
+            "gap_share": _finite(gap / max(abs(difference), 1e-9)),
             "shares": dict(findings.fused.shares),
             "tolerance": findings.tolerance,
             "within_tolerance": _gap_within(findings),
@@ -252,9 +228,8 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         },
         "ranking": [unit.to_dict() for unit in findings.fused.ranking],
         "claims": [_claim(findings, i + 1, checked) for i, checked in enumerate(verification.claims)],
-        "senses": {m: [_effect(system, e) for e in effects] for m, effects in verification.senses.items()},
-        "complement": [_effect(system, e) for e in verification.complement],
-        "verdict": _verdict(verification),
+        **further_told(system.actions, verification),
+        "verdict": verdict_told(system.actions, findings.climb, findings.ladder),
         "justification": {
             "text": " ".join(s.text for s in findings.sentences),
             "sentences": [

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .wording import clean, nats, number
+from .wording import clean, nats, number, why_of
 
-__all__ = ["Axis", "axis_over", "claim_rows", "control_rows", "layered", "ticks"]
+__all__ = ["Axis", "axis_over", "claim_rows", "control_rows", "ladder_steps", "layered", "ticks"]
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,53 @@ def claim_rows(claims: Sequence[Mapping[str, Any]]) -> tuple[Axis, list[dict[str
     return axis, rows
 
 
-def control_rows(tests: Sequence[Mapping[str, Any]]) -> tuple[Axis, list[dict[str, Any]]]:
-    """Return the axis and a row per operator: where the control edits and the claimed edit lie."""
-    axis = axis_over([v for t in tests for v in (t["effect"], *(c["effect"] for c in t["controls"]))])
-    rows = [
-        {
-            "operator": clean(test["operator"]),
-            "x": axis.at(test["effect"]),
-            "effect": nats(test["effect"]),
-            "p": number(test["p"], 3),
-            "k": test["k"],
-            # a fixed spread in height, so that controls of nearly the same effect stay apart
-            "controls": [(axis.at(c["effect"]), 22 + (i * 37) % 56) for i, c in enumerate(test["controls"])],
-        }
-        for test in tests
-    ]
+def control_rows(result: Mapping[str, Any]) -> tuple[Axis, list[dict[str, Any]]]:
+    """Return the axis and a row per claim: where its control edits and it itself lie, means over the operators."""
+    verdict = result["verdict"]
+    drawn = {each["claim"]: [c["effect"] for c in each["controls"]] for each in verdict["further_controls"]}
+    tests = verdict["tests"]
+    if tests:
+        each = zip(*([c["effect"] for c in test["controls"]] for test in tests), strict=True)
+        drawn[verdict["claim"]] = [sum(effects) / len(effects) for effects in each]
+    claims = [claim for claim in result["claims"] if claim["id"] in drawn]
+    axis = axis_over([v for c in claims for v in (c["measured"], *drawn[c["id"]])])
+    rows = []
+    for claim in claims:
+        controls, own = drawn[claim["id"]], claim["measured"]
+        more = sum(effect < own - 1e-9 for effect in controls)
+        rows.append(
+            {
+                "id": claim["id"],
+                "x": axis.at(own),
+                "effect": nats(own),
+                "more": more,
+                "k": len(controls),
+                # a fixed spread in height, so that controls of nearly the same effect stay apart
+                "controls": [(axis.at(effect), 22 + (i * 37) % 56) for i, effect in enumerate(controls)],
+            }
+        )
     return axis, rows
+
+
+def ladder_steps(attempts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a step for each attempt, each higher than the one before: what was tried, and what came of it."""
+    steps = []
+    for index, attempt in enumerate(attempts):
+        spent = attempt["passes"]
+        critique = attempt["critique"]
+        steps.append(
+            {
+                "rung": clean(attempt["rung"].replace("-", " ")),
+                "method": clean(attempt["method"]),
+                "verdict": attempt["verdict"],
+                "why": why_of(attempt),
+                "critique": clean(critique["sentence"]) if critique else None,
+                "passes": attempt["gradients"] + spent["proposing"] + spent["verifying"],
+                "seconds": number(sum(attempt["ms"].values()) / 1000, 1),
+                "below": len(attempts) - 1 - index,
+            }
+        )
+    return steps
 
 
 _COLUMNS = {"evidence": 0, "sense": 1, "decision": 2}

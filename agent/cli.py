@@ -1,4 +1,4 @@
-"""The command line: ``veridical explain``, ``attribute``, ``methods``, ``show``, ``weights``.
+"""The command line: ``explain``, ``verify``, ``calibrate``, ``check``, ``evaluate``, ``attribute`` and the rest.
 
 Heavy imports stand inside the commands, so that ``--help`` is quick and only what explains loads a model.
 """
@@ -17,9 +17,12 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import InputError, VeridicalError
-from .cli_options import ManyValues, given_senses, json_option, observation_options
+from .cli_calibrate import calibrate, read_for
+from .cli_check import check
+from .cli_evaluate import evaluate
+from .cli_options import ManyValues, given_senses, json_option, load_observed, observation_options
+from .cli_verify import verify
 from .cli_weights import weights
-from .systems import load_system
 
 __all__ = ["cli", "main"]
 
@@ -53,18 +56,15 @@ _report = click.option(
 @observation_options
 @_report
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Write the open record to a new folder.")
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="What `veridical calibrate` measured of the system; unless said, the system's own, if it has one.",
+)
 @json_option
 @click.option("--quiet", is_flag=True, help="Print no explanation and no progress.")
-def explain(
-    camera: tuple[str, ...],
-    microphone: str | None,
-    instruction: str | None,
-    name: str,
-    report: Path | None,
-    record: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Explain one decision, and test the explanation by editing the input.
 
     Without --camera, --microphone and --instruction the system's own example is explained. With any of them, the
@@ -73,17 +73,20 @@ def explain(
     from .record import check_target, write_record
     from .report import check_report, write_report
 
-    observation = given_senses(camera, microphone, instruction)
+    name, calibration = options["name"], options["calibration"]
+    observation = given_senses(options["camera"], options["microphone"], options["instruction"])
     if report:
         check_report(report)
     if record:
         check_target(record)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
-        system, seen = _load(name, observation)
+        system, seen = load_observed(name, observation)
+        from .explainer import Settings
         from .explainer import explain as explained
 
+        settings = Settings(reference=read_for(system, calibration) if calibration else None)
         with _progress(hidden=quiet) as advance:
-            explanation = explained(system, seen, progress=advance)
+            explanation = explained(system, seen, settings, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()
     if report:
         write_report(report, result, arrays)
@@ -127,7 +130,7 @@ def attribute(names: tuple[str, ...], as_json: bool, **options: Any) -> None:
         raise InputError(f"{missing[0]}: no folder {missing[0].parent} to write to; make it first")
     observation = given_senses(options["camera"], options["microphone"], options["instruction"])
     with contextlib.redirect_stdout(sys.stderr):
-        system, seen = _load(options["name"], observation)
+        system, seen = load_observed(options["name"], observation)
         asked = Asked(
             names or ("integrated-gradients",), options["action"], options["against"], options["seed"], options["layer"]
         )
@@ -174,25 +177,8 @@ def show(record: Path, report: Path | None, as_json: bool) -> None:
     _say_written(report, None, hidden=as_json)
 
 
-cli.add_command(weights)
-
-
-def _load(name: str, observation: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-    """Return a system, and the observation given or else the system's own example.
-
-    Raises:
-        InputError: no such system, a sense that it lacks, or nothing to look at.
-    """
-    system = load_system(name)
-    unknown = [sense for sense in observation if sense not in system.modalities]
-    if unknown:
-        raise InputError(f"system {name!r} has no sense {unknown[0]!r}; it has {', '.join(system.modalities)}")
-    if not observation and not callable(getattr(system, "example", None)):
-        raise InputError(
-            f"no input was given, and system {name!r} has no example of its own (a method example()); give "
-            "--camera, --microphone or --instruction"
-        )
-    return system, observation or system.example()
+for command in (calibrate, check, evaluate, verify, weights):
+    cli.add_command(command)
 
 
 @contextlib.contextmanager

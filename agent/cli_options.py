@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
-__all__ = ["ManyValues", "given_senses", "json_option", "observation_options"]
+from ..errors import InputError
+from .systems import load_system
+
+__all__ = ["ManyValues", "given_senses", "json_option", "load_observed", "observation_options"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON, and nothing else.")
 
@@ -34,6 +37,24 @@ def given_senses(camera: tuple[str, ...], microphone: str | None, instruction: s
     """Return the observation of the options given; senses that were not are left out."""
     given = {"vision": list(camera) or None, "audio": microphone, "text": instruction}
     return {sense: signal for sense, signal in given.items() if signal is not None}
+
+
+def load_observed(name: str, observation: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Return a system, and the observation given or else the system's own example.
+
+    Raises:
+        InputError: no such system, a sense that it lacks, or nothing to look at.
+    """
+    system = load_system(name)
+    unknown = [sense for sense in observation if sense not in system.modalities]
+    if unknown:
+        raise InputError(f"system {name!r} has no sense {unknown[0]!r}; it has {', '.join(system.modalities)}")
+    if not observation and not callable(getattr(system, "example", None)):
+        raise InputError(
+            f"no input was given, and system {name!r} has no example of its own (a method example()); give "
+            "--camera, --microphone or --instruction"
+        )
+    return system, observation or system.example()
 
 
 class ManyValues(click.Command):

@@ -16,26 +16,24 @@ from ..concepts.graph import causal_graph
 from ..concepts.naming import Name, Namer
 from ..concepts.sentences import Decided, justify
 from ..errors import ContractError
-from ..fusion.frame import FusedFrame, MapOrigin, fuse
+from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.diagnose import diagnose
 from ..modalities.evidence import Segmentation
 from ..modalities.held import held
 from ..modalities.observation import prepare
-from ..modalities.path import JointPath, PathSettings, integrate_path
 from ..modalities.saliency import Diagnostics
 from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
 from ..verifier.commitment import digest_array
+from ..verifier.ladder import Climb, LadderSettings, Proposal, climb
 from ..verifier.measure import Laboratory
-from ..verifier.verify import Verification, VerifySettings, verify
+from ..verifier.verify import Reference, VerifySettings, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest
 from .explanation import Explanation
 
 __all__ = ["ExplanationAgent", "Settings", "explain"]
-
-METHOD = "integrated gradients along one joint path"
 
 Progress = Callable[[str, float], None]
 
@@ -45,16 +43,19 @@ class Settings:
     """How a decision is explained.
 
     Attributes:
-        path: quadrature of the joint path.
-        verify: operators, controls, level.
+        ladder: which rungs are climbed, and how far.
+        verify: operators, controls, what *supported* asks for.
         namer: how sure an encoder must be to give a name; None gives no names, and loads no encoder for them.
+        reference: what was measured of the system beforehand (`veridical.verifier.calibrate`); by default the
+            system's own ``reference``, if it has one.
         salt: fixed salt of the control edits, for repeating a verification; by default a fresh one is drawn after the
             commitment.
     """
 
-    path: PathSettings = field(default_factory=PathSettings)
+    ladder: LadderSettings = field(default_factory=LadderSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
     namer: Namer | None = field(default_factory=Namer)
+    reference: Reference | None = None
     salt: str | None = None
 
 
@@ -71,8 +72,12 @@ class _Clock:
         self.progress(name, 0.0)
         start = time.perf_counter()
         yield lambda share: self.progress(name, share)
-        self.spent[name] = self.spent.get(name, 0.0) + 1000 * (time.perf_counter() - start)
+        self.add(name, time.perf_counter() - start)
         self.progress(name, 1.0)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Count time that was spent on a stage elsewhere."""
+        self.spent[name] = self.spent.get(name, 0.0) + 1000 * seconds
 
 
 @torch.no_grad()
@@ -85,18 +90,16 @@ def _diagnose(system: System, prepared: Mapping[str, Prepared], action: int) -> 
     return diagnose(Scorer(system, Target(action)), inputs, baselines)
 
 
-def _commitment_content(
-    system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, action: str, path: JointPath
-) -> dict[str, Any]:
+def _content(system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, decision: str) -> dict[str, Any]:
+    """What a commitment holds beside the claims: digests of observation, system, saliency and evidence units."""
     return {
         "observation": {m: signal_digest(p) for m, p in prepared.items()},
         "system": {"name": getattr(system, "name", type(system).__name__), "digest": getattr(system, "digest", None)},
-        "decision": action,
+        "decision": decision,
         "saliency": {
             m: {view: digest_array(map_.values) for view, map_ in views.items()} for m, views in fused.maps.items()
         },
         "units": {m: digest_array(s.labels) for m, s in fused.segmentations.items()},
-        "attribution": {"method": METHOD, "nodes": path.nodes, "gap": path.gap},
     }
 
 
@@ -167,22 +170,49 @@ class ExplanationAgent:
         with clock.stage("decide"):
             logits = _decide(system, prepared)
         action = int(logits.argmax())
-        with clock.stage("attribute") as advance:
-            path = integrate_path(system, prepared, action, settings.path, advance)
+        score = float(decision_score(logits[None], action)[0])
+        laboratory = Laboratory(system, prepared, segmentations, action, score=score)
+        clock.progress("attribute", 0.0)
+        start = time.perf_counter()
+        diagnostics: dict[str, Diagnostics] = {}
+        try:
             diagnostics = _diagnose(system, prepared, action)
-            target = f"{system.actions[action]} against the rest"
-            origin = MapOrigin(target, METHOD, path.gap, {"nodes": path.nodes}, diagnostics)
-            fused = fuse(system, prepared, segmentations, path.gradients, origin)
-        with clock.stage("verify") as advance:
-            score = float(decision_score(logits[None], action)[0])
-            laboratory = Laboratory(system, prepared, segmentations, action, score=score)
-            content = _commitment_content(system, prepared, fused, system.actions[action], path)
-            verification = verify(laboratory, fused.values, content, self._salt, settings.verify, advance)
+        except ContractError as error:
+            held_notes = (*held_notes, f"The gradient could not be examined: {error}")
+        clock.add("attribute", time.perf_counter() - start)
+        frames: dict[int, FusedFrame] = {}
+
+        def content(proposal: Proposal) -> dict[str, Any]:
+            frames[id(proposal)] = self._fuse(laboratory, proposal, diagnostics)
+            return _content(system, prepared, frames[id(proposal)], system.actions[action])
+
+        reference = settings.reference or getattr(system, "reference", None)
+        climbed = climb(laboratory, content, self._salt, settings.ladder, settings.verify, reference, clock.progress)
+        clock.add("attribute", sum(attempt.seconds[0] for attempt in climbed.attempts))
+        clock.add("verify", sum(attempt.seconds[1] for attempt in climbed.attempts))
+        start = time.perf_counter()
+        final = climbed.final
+        final = replace(final, verification=look_further(laboratory, final.verification, settings.verify))
+        climbed = replace(climbed, attempts=(*climbed.attempts[:-1], final))
+        clock.add("verify", time.perf_counter() - start)
+        clock.progress("verify", 1.0)
         with clock.stage("name"):
-            findings = self._conclude(prepared, segmentations, logits, path, fused, verification)
+            fused = frames[id(final.proposal)]
+            findings = self._conclude(prepared, segmentations, logits, climbed, fused)
             findings = replace(findings, diagnostics=diagnostics, notes=held_notes)
         spent = {**clock.spent, "total": 1000 * (time.perf_counter() - started)}
         return Explanation(assemble(findings, spent), collect_arrays(findings))
+
+    def _fuse(self, laboratory: Laboratory, proposal: Proposal, diagnostics: Mapping[str, Diagnostics]) -> FusedFrame:
+        """Bring a proposal's saliency into one frame: that of its path, or of what was measured."""
+        system, account = laboratory.system, proposal.account
+        target = f"{system.actions[laboratory.action]} against the rest"
+        nodes = {"nodes": proposal.path.nodes}
+        given = (system, laboratory.prepared, laboratory.segmentations)
+        if proposal.rung == "measured":
+            return fuse_units(*given, account.values, MapOrigin(target, account.method, None, nodes, diagnostics))
+        origin = MapOrigin(target, account.method, proposal.path.gap, nodes, diagnostics)
+        return fuse(*given, proposal.path.gradients, origin)
 
     def _salt(self, digest: str) -> str:
         """Draw the salt, after the commitment is fixed."""
@@ -193,12 +223,11 @@ class ExplanationAgent:
         prepared: Mapping[str, Prepared],
         segmentations: Mapping[str, Segmentation],
         logits: Tensor,
-        path: JointPath,
+        climbed: Climb,
         fused: FusedFrame,
-        verification: Verification,
     ) -> Findings:
         """Name the evidence, draw the graph, write the sentences."""
-        system = self.system
+        system, verification = self.system, climbed.final.verification
         names: dict[str, Name | None] = {}
         where: dict[str, str] = {}
         for checked in verification.claims:
@@ -216,7 +245,7 @@ class ExplanationAgent:
             score=float(decision_score(logits[None], action)[0]),
             absent=tuple(m for m in system.modalities if m not in prepared),
         )
-        least = self.settings.verify.least
+        least = self.settings.verify.criteria.least
         sentences = justify(
             decided, verification.claims, verification.senses, names, where, verification.verdict, least
         )
@@ -225,14 +254,14 @@ class ExplanationAgent:
             prepared=prepared,
             decided=decided,
             logits=logits,
-            path=path,
+            climb=climbed,
             fused=fused,
-            verification=verification,
             names=names,
             where=where,
             sentences=sentences,
             graph=causal_graph(decided.action, verification.claims, verification.senses, where, names),
-            tolerance=self.settings.path.tolerance,
+            tolerance=self.settings.ladder.path.tolerance,
+            ladder=self.settings.ladder,
             salted=self.settings.salt is not None,
         )
 

@@ -17,11 +17,12 @@ from markupsafe import Markup
 
 from ..errors import InputError, RecordError
 from . import pictures, views
-from .charts import claim_rows, control_rows, layered
+from .charts import claim_rows, control_rows, ladder_steps, layered
 from .wording import (
     MARKS,
     SENSES,
     STATUS_WORDS,
+    STOPPED,
     VERDICT_WORDS,
     clean,
     in_order,
@@ -32,6 +33,8 @@ from .wording import (
     percent,
     seconds,
     sensed,
+    tested,
+    unrepeated,
     without_sense,
 )
 
@@ -118,7 +121,7 @@ def _view(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
     decision = result["decision"]
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     truth, measured = claim_rows(result["claims"])
-    controls_axis, controls = control_rows(result["verdict"]["tests"])
+    controls_axis, controls = control_rows(result)
     return {
         "result": result,
         "decision": decision,
@@ -139,6 +142,10 @@ def _view(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
         "measured": {row["id"]: row for row in measured},
         "controls_axis": controls_axis,
         "controls": controls,
+        "steps": ladder_steps(result["verdict"]["attempts"]),
+        "tested": tested(result),
+        "sentences": unrepeated(result),
+        "stopped": STOPPED.get(result["verdict"]["stopped"], ""),
         "graph": layered(result["graph"]),
         "shares": _shares(result),
         "ranked": [_ranked(entry) for entry in result["ranking"][:_RANKED]],

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
+from ..modalities.wording import shortened
 from .wording import (
     MARKS,
     SENSES,
-    VERDICT_WORDS,
     clean,
     effect_range,
     in_order,
@@ -24,13 +25,18 @@ from .wording import (
     own_notes,
     percent,
     sensed,
+    tested,
     title_of,
+    unrepeated,
+    why_of,
     without_sense,
 )
 
 __all__ = ["render", "tidy"]
 
 _BAR = 24  # columns of a full bar
+_READ = 132  # characters of an instruction that are told: two lines
+_TOLD = ("First claim: ", "Among its controls: ", "Under noise ")  # reasons whose figures have a line of their own
 _STYLES = {
     "supported": "bold green",
     "unsupported": "bold red",
@@ -65,7 +71,7 @@ def render(result: Mapping[str, Any], *, width: int = 80, color: bool = False, e
         legacy_windows=False,
         _environ={},
     )
-    parts = (_decision, _senses, _reasons, _claims, _verdict, _shares, _foot)
+    parts = (_decision, _senses, _reasons, _claims, _verdict, _ladder, _shares, _foot)
     console.print(Group(*(part(result) for part in parts)))
     lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
     return tidy("\n".join(lines).strip("\n") + "\n", encoding)
@@ -95,22 +101,20 @@ def _heading(text: str) -> Text:
 
 
 def _decision(result: Mapping[str, Any]) -> RenderableType:
-    """The verdict's word stands in the very first lines, beside the decision."""
+    """The verdict's word stands in the very first line, beside the decision."""
     decision, verdict = result["decision"], result["verdict"]["verdict"]
     action = decision["action"]
+    odds = sorted(decision["probabilities"].items(), key=lambda item: (-item[1], item[0]))
     head = Text.assemble(
         ("Decision  ", "dim"),
         (clean(action), "bold reverse" if action else "bold"),
-        "   ",
+        f" {percent(decision['probabilities'][action])}   ",
         (f"{MARKS[verdict]} account {verdict}", _STYLES[verdict]),
         ("   by ", "dim"),
         clean(result["system"]["name"]),
     )
-    table = Table.grid(padding=(0, 2))
-    for name, share in sorted(decision["probabilities"].items(), key=lambda item: (-item[1], item[0])):
-        style = "bold" if name == action else ""
-        table.add_row(Text(clean(name), style), Text(percent(share), style, justify="right"), _bar(share, style))
-    return Group(head, Padding(table, (0, 0, 0, 10)))
+    others = " · ".join(f"{clean(name)} {percent(share)}" for name, share in odds if name != action)
+    return Group(head, Padding(Text(others, "dim"), (0, 0, 0, 10)))
 
 
 def _senses(result: Mapping[str, Any]) -> RenderableType:
@@ -120,13 +124,14 @@ def _senses(result: Mapping[str, Any]) -> RenderableType:
     observation = result["observation"]
     for modality in in_order({*SENSES, *observation}):
         verb = SENSES.get(modality, (modality, modality))[0].capitalize()
-        table.add_row(verb, Text(sensed(modality, observation)))
+        table.add_row(verb, Text(shortened(sensed(modality, observation), _READ)))
     return Group(Text(""), table)
 
 
 def _reasons(result: Mapping[str, Any]) -> RenderableType:
+    """The justification without its last sentence where that repeats the verdict, which follows below."""
     prose = Text()
-    for sentence in result["justification"]["sentences"]:
+    for sentence in unrepeated(result):
         prose.append(clean(sentence["text"]))
         if sentence["claims"]:
             prose.append(f" [{', '.join(name.removeprefix('c') for name in sentence['claims'])}]", style="dim")
@@ -138,56 +143,114 @@ def _reasons(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _claims(result: Mapping[str, Any]) -> RenderableType:
-    """One claim to two or three lines: what, where; predicted, measured, probability, decision; status."""
-    action, before = result["decision"]["action"], result["decision"]["probabilities"][result["decision"]["action"]]
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim", expand=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("If this is edited", ratio=1, min_width=16)
+    """A claim to two lines: what, predicted, measured, status; where, the probability, the decision."""
+    decision, claims = result["decision"], result["claims"]
+    action, before = decision["action"], decision["probabilities"][decision["action"]]
+    if not claims:
+        return Group(_heading("Claims"), Text("None: no evidence was found that speaks for the decision."))
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim", expand=True)
+    table.add_column("", justify="right", no_wrap=True)
+    heading = Text.assemble(("If this is edited", "bold"), (", in nats", "dim"))
+    table.add_column(heading, ratio=1, no_wrap=True, overflow="ellipsis", header_style="not dim")
     table.add_column("predicted", justify="right", no_wrap=True)
     table.add_column("measured", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for claim in result["claims"]:
-        after = kept(claim, action)
+    table.add_column("", no_wrap=True, width=14)
+    lines: list[RenderableType] = []
+    for claim in claims:
         what = Text(title_of(claim), style="bold")
         if claim["named_by"] and claim["confidence"] is not None:
             what.append(f" ({percent(claim['confidence'])} sure)", style="not bold dim")
-        what.append(f"\n{clean(claim['where'])}", style="not bold")
-        measured = Text(effect_range(claim))
-        if after is not None:
-            measured.append(f"\n{percent(before)} → {percent(after)}", style="dim")
         status = Text(f"{MARKS[claim['status']]} {claim['status']}", style=_STYLES[claim["status"]])
-        status.append(f"\n→ {clean(_action_after(claim, action))}", style="not dim default")
-        table.add_row(claim["id"].removeprefix("c"), what, nats(claim["predicted"]), measured, status)
-    if not result["claims"]:
-        return Group(_heading("Claims"), Text("None: no evidence was found that speaks for the decision."))
-    note = f"In nats of {clean(action)}'s score (− speaks for it); its probability; the decision made."
-    return Group(_heading("What was predicted, and what was measured"), table, Text(note, style="dim"))
+        table.add_row(claim["id"].removeprefix("c"), what, nats(claim["predicted"]), effect_range(claim), status)
+        after = kept(claim, action)
+        odds = "" if after is None else f"{percent(before)} → {percent(after)}, "
+        lines.append(Text(f"{clean(claim['where'])}: {odds}{_action_after(claim, action)}"))
+    return Group(Text(""), _Interleaved(table, lines))
+
+
+class _Interleaved:
+    """A table with a line below each row, over the whole width: a table alone cannot span columns.
+
+    Every row of the table is one line high.
+    """
+
+    def __init__(self, table: Table, below: Sequence[RenderableType]) -> None:
+        self.table, self.below = table, below
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        head, *rows = console.render_lines(self.table, options, pad=False)
+        yield Segments([*head, Segment.line()])
+        for row, below in zip(rows, self.below, strict=True):
+            yield Segments([*row, Segment.line()])
+            yield Padding(below, (0, 0, 0, 3))
 
 
 def _action_after(claim: Mapping[str, Any], action: str) -> str:
-    """Name the decisions after the edits: one if the operators agree."""
-    found = list(dict.fromkeys(effect["action"] for effect in claim["effects"])) or ["not measured"]
-    return "still " + action if found == [action] else " or ".join(found)
+    """Name the decisions after the edits, one if the operators agree; and if that was not what was predicted."""
+    found = list(dict.fromkeys(effect["action"] for effect in claim["effects"]))
+    if not found:
+        return "not measured"
+    if found == [action]:
+        return f"still {clean(action)}" + (" (a change was predicted)" if claim["predicted_flip"] else "")
+    told = " or ".join(map(clean, found))
+    return told if claim["predicted_flip"] or action in found else f"{told} (not predicted)"
 
 
 def _verdict(result: Mapping[str, Any]) -> RenderableType:
     verdict = result["verdict"]
-    word = verdict["verdict"]
-    line = Text(f"{MARKS[word]} {word.upper()}", style=_STYLES[word])
-    line.append(f"  {VERDICT_WORDS[word]}", style="default not bold")
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=2, justify="right")
+    word, reasons = verdict["verdict"], [*verdict["reasons"]]
+    line = Text("\nVerdict  ", style="bold")
+    line.append(f"{MARKS[word]} {word.upper()}", style=_STYLES[word])
+    prose = Text(clean(" ".join([*reasons[:1], *(r for r in reasons[1:] if not r.startswith(_TOLD))])))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for reason in verdict["reasons"]:
-        table.add_row("·", clean(reason))
-    for test in verdict["tests"]:
-        said = f"{clean(test['operator'])}: effect {nats(test['effect'])} nats against {test['k']} controls, "
-        table.add_row("·", said + f"p = {test['p']:.3f} (α = {verdict['alpha']:g})")
-    return Group(_heading("Verdict"), line, table)
+    for name, told in tested(result):
+        if name != "chance":  # the reason says it
+            table.add_row(name, told)
+    if not result["attribution"].get("additive", True):
+        table.add_row("senses", _without(result))
+    critique = verdict["attempts"][-1]["critique"] if verdict["attempts"] else None
+    if critique:
+        table.add_row("critic", clean(critique["sentence"]))
+    return Group(line, prose, table)
+
+
+def _ladder(result: Mapping[str, Any]) -> RenderableType:
+    """One line for each attempt: rung, verdict, why, passes, seconds."""
+    attempts = result["verdict"]["attempts"]
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "left", "left", "right", "right"):
+        table.add_column(justify=justify, no_wrap=True)
+    table.columns[2].ratio, table.columns[2].overflow = 1, "ellipsis"
+    for attempt in attempts:
+        word, spent = attempt["verdict"], attempt["passes"]
+        passes = attempt["gradients"] + spent["proposing"] + spent["verifying"]
+        mark = Text(f"{MARKS[word]} {word}", style=_STYLES[word])
+        seconds = f"{number(sum(attempt['ms'].values()) / 1000, 1)} s"
+        table.add_row(attempt["rung"].replace("-", " "), mark, why_of(attempt), f"{passes} passes", seconds)
+    heading = _heading("How far it had to climb")
+    heading.append(f", to {clean(result['attribution']['method'])}", style="not bold dim")
+    return Group(heading, table) if attempts else Text("")
+
+
+def _without(result: Mapping[str, Any]) -> str:
+    """Say what taking each sense away did."""
+    senses, told = result.get("senses", {}), list[str]()
+    for modality in in_order(senses):
+        effects = senses[modality]
+        then = " or ".join(dict.fromkeys(clean(e["action"]) for e in effects))
+        mean = sum(e["effect"] for e in effects) / len(effects)
+        told.append(f"{clean(modality)} {then} ({nats(mean)})")
+    return f"without {', '.join(told)}" if told else "not measured"
 
 
 def _shares(result: Mapping[str, Any]) -> RenderableType:
-    shares = result["attribution"]["shares"]
+    """What each sense contributes and what is lost without it; effects measured one by one do not add up to shares."""
+    attribution = result["attribution"]
+    if not attribution.get("additive", True):
+        return Group()
+    shares = attribution["shares"]
     largest = max((abs(value) for value in shares.values()), default=0.0) or 1.0
     table = Table.grid(padding=(0, 2))
     table.add_column(width=8)
@@ -199,7 +262,9 @@ def _shares(result: Mapping[str, Any]) -> RenderableType:
         measured = without_sense(result, modality)
         row = (clean(modality), nats(value), _bar(value / largest), f"without it {measured}" if measured else "")
         table.add_row(*row)
-    attribution = result["attribution"]
+    if attribution["difference"] is None:
+        told = "The system has no score at the baseline, so there is nothing that these should add up to."
+        return Group(_heading("Share of each sense, in nats"), table, Text(told, style="dim"))
     gap = f"sum {nats(attribution['sum'])} of {nats(attribution['difference'])} nats, "
     gap += f"gap {percent(abs(attribution['gap_share']))}"
     if not attribution["within_tolerance"]:

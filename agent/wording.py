@@ -10,10 +10,12 @@ from typing import Any
 from ..modalities.wording import MINUS, nats, number, percent
 
 __all__ = [
+    "CAUSES",
     "MARKS",
     "MINUS",
     "SENSES",
     "STATUS_WORDS",
+    "STOPPED",
     "VERDICT_WORDS",
     "clean",
     "effect_range",
@@ -26,7 +28,10 @@ __all__ = [
     "percent",
     "seconds",
     "sensed",
+    "tested",
     "title_of",
+    "unrepeated",
+    "why_of",
     "without_sense",
 ]
 
@@ -44,9 +49,31 @@ STATUS_WORDS = {
     "negligible": "the edit hardly changes the score",
 }
 VERDICT_WORDS = {
-    "supported": "The first claim was tested by editing the input, and it passed.",
-    "unsupported": "The first claim was tested by editing the input, and it failed: do not rely on this account.",
-    "inconclusive": "The test of the first claim settles nothing either way.",
+    "supported": "The account was tested by editing the input, and it passed.",
+    "unsupported": "The account was tested by editing the input, and it failed: do not rely on it.",
+    "inconclusive": "The test of the account settles nothing either way.",
+}
+CAUSES = {
+    "holds": "holds",
+    "unmeasurable": "could not be measured",
+    "no-claim": "makes no claim",
+    "nothing-moves": "no edit moves the score",
+    "not-confirmed": "first claim not confirmed",
+    "operators-disagree": "operators disagree",
+    "inaccurate": "predictions miss",
+    "off-record": "misses more than its kind does",
+    "too-small": "input too small to test",
+    "unspecific": "as right of other evidence",
+    "overtaken": "leaves out what matters more",
+    "unstable": "drowns in noise",
+    "off-data": "edits leave the data",
+}
+STOPPED = {
+    "supported": "It stopped there, for the account is supported.",
+    "last rung": "There was no further rung to try.",
+    "passes": "It stopped there, for its passes were spent.",
+    "seconds": "It stopped there, for its time was spent.",
+    "untestable": "It stopped there, for nothing could be tested.",
 }
 SENSES = {"vision": ("saw", "camera"), "audio": ("heard", "microphone"), "text": ("read", "instruction")}
 
@@ -134,3 +161,109 @@ def without_sense(result: Mapping[str, Any], modality: str) -> str | None:
         return None
     actions = list(dict.fromkeys(clean(effect["action"]) for effect in effects))
     return f"{effect_range({'effects': effects})} → {' or '.join(actions)}"
+
+
+def unrepeated(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the sentences of the justification but those that end in the verdict's first reason, told beside them."""
+    sentences, reasons = result["justification"]["sentences"], result["verdict"]["reasons"]
+    return [s for s in sentences if not (reasons and s["text"].lower().endswith(reasons[0].lower()))]
+
+
+def why_of(attempt: Mapping[str, Any]) -> str:
+    """Say in a few words what decided an attempt's verdict, with the figure that it hung on."""
+    cause = attempt["cause"]
+    why = CAUSES.get(cause, clean(cause))
+    agreed = f"agreement {percent(max(attempt['agreement'], 0.0))}"
+    chance = f"p\u00a0=\u00a0{number(attempt['p'], 3)}" if attempt["p"] is not None else ""
+    figures = {"holds": [agreed, chance], "inaccurate": [agreed], "unspecific": [chance]}.get(cause, [])
+    return ", ".join(filter(None, [why, *figures]))
+
+
+def tested(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the tests found, a line each: what it is of, and the finding; what was not measured is left out."""
+    found = (_chance, _among_controls, _near, _necessary, _sufficient, _in_interval, _flips)
+    lines = ((line.__name__.removeprefix("_").replace("_", " "), line(result)) for line in found)
+    names = {"among controls": "controls", "near": "noise", "in interval": "on record"}
+    return [(names.get(name, name), told) for name, told in lines if told]
+
+
+def _numbers(claims: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(claim["id"].removeprefix("c") for claim in claims)
+
+
+def _chance(result: Mapping[str, Any]) -> str:
+    test = result["verdict"]["specific"]
+    if test is None:
+        return ""
+    good, ways = test["as_good"], test["assignments"]
+    return f"{good} of {ways} ways to place the predictions fit{'s' * (good == 1)}: p = {number(test['p'], 3)}"
+
+
+def _among_controls(result: Mapping[str, Any]) -> str:
+    tests = result["verdict"]["tests"]
+    if not tests or not tests[0]["k"]:
+        return ""
+    means = [sum(t["controls"][i]["effect"] for t in tests) / len(tests) for i in range(tests[0]["k"])]
+    own = sum(t["effect"] for t in tests) / len(tests)
+    more = sum(mean < own - 1e-9 for mean in means)
+    lower = "lowers" if more == 1 else "lower"
+    return f"{more or 'none'} of {len(means)} edits like claim 1 {lower} the score more than it does"
+
+
+def _near(result: Mapping[str, Any]) -> str:
+    found = result["verdict"]["stability"]
+    if found is None:
+        return ""
+    mean = sum(found["effects"]) / len(found["effects"])
+    return f"near the input claim 1 does {nats(mean)} nats; noise alone moves {number(found['noise'])}"
+
+
+def _necessary(result: Mapping[str, Any]) -> str:
+    found = result["verdict"]["necessity"]
+    if found is None:
+        return ""
+    action = clean(result["decision"]["action"])
+    if "actions" in found:
+        outcomes = list(dict.fromkeys(map(clean, found["actions"])))
+        then = f"still {action}" if outcomes == [action] else " or ".join(outcomes)
+    elif all(found["flips"]):
+        then = f"not {action}"
+    else:
+        then = f"perhaps {action}" if any(found["flips"]) else f"still {action}"
+    mean = sum(found["effects"]) / len(found["effects"])
+    return f"with all claims' evidence out: {then} ({nats(mean)} nats, {nats(found['predicted'])} predicted)"
+
+
+def _sufficient(result: Mapping[str, Any]) -> str:
+    found = result["verdict"]["sufficiency"]
+    if found is None:
+        return ""
+    kept_in = round(found["value"] * found["count"])
+    return (
+        f"random supersets keep {clean(result['decision']['action'])} in {kept_in} of {found['count']}; at least "
+        f"{number(found['low'])} at {percent(found['level'])}"
+    )
+
+
+def _in_interval(result: Mapping[str, Any]) -> str:
+    claims = [claim for claim in result["claims"] if claim["interval"]]
+    inside = [c for c in claims if c["interval"][0] <= c["measured"] <= c["interval"][1]]
+    if not claims:
+        return ""
+    return f"{len(inside)} of {len(claims)} effects lie where the method's record on this system had them"
+
+
+def _flips(result: Mapping[str, Any]) -> str:
+    claims = result["claims"]
+    if not any(claim["effects"] for claim in claims):
+        return ""
+    action = result["decision"]["action"]
+    predicted = [claim for claim in claims if claim["predicted_flip"]]
+    always = [claim for claim in claims if claim["flips"]]
+    some = [c for c in claims if not c["flips"] and any(e["action"] != action for e in c["effects"])]
+    told = f"decision changes predicted for {_claims(predicted)}, measured for {_claims(always)}"
+    return told + (f", by some edits for {_numbers(some)}" if some else "")
+
+
+def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
+    return f"claim{'s' if len(claims) > 1 else ''} {_numbers(claims)}" if claims else "none"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import networkx as nx
 
 from ..modalities.wording import shortened
-from ..verifier.verify import CheckedClaim, Effect
+from ..verifier.account import CheckedClaim, Effect
 from .naming import Name
 
 __all__ = ["causal_graph"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..modalities.wording import nats, number, percent, shortened
+from ..verifier.account import CheckedClaim, Effect
 from ..verifier.judge import Verdict
-from ..verifier.verify import CheckedClaim, Effect
 from .naming import Name
 
 __all__ = ["Decided", "Sentence", "justify"]
@@ -101,7 +101,7 @@ def _claim_sentence(checked: CheckedClaim, decided: Decided, what: str, opening:
     verb = _VERBS.get(checked.claim.modality, "had")
     found = "made no difference that counts" if checked.status == "negligible" else "raised the score instead"
     text = (
-        f"The gradients point to what it {verb}, {what}, but this was not confirmed: taking it out {found} "
+        f"The account points to what it {verb}, {what}, but this was not confirmed: taking it out {found} "
         f"({nats(checked.measured)} nats)."
     )
     return Sentence(text, (checked.claim.name,), False)
@@ -150,7 +150,7 @@ def justify(
         if len(sentences) < 3 and (first or checked.status == "confirmed"):
             what = _evidence(checked, names.get(checked.claim.name), where[checked.claim.name])
             sensed = f"what it {_VERBS.get(checked.claim.modality, 'had')}:"
-            lead = "It rests first on" if verdict.verdict == "supported" else "The gradients point first to"
+            lead = "It rests first on" if verdict.verdict == "supported" else "The account points first to"
             opening = f"{lead if first else 'Next comes'} {sensed}"
             sentences.append(_claim_sentence(checked, decided, what, opening))
     told = []
@@ -164,9 +164,7 @@ def justify(
         text = "; ".join(told)
         sentences.append(Sentence(text[0].upper() + text[1:] + ".", (), True))
     tested = tuple(checked.claim.name for checked in claims[:1])
-    sentences.append(
-        Sentence(
-            f"This account {_SETTLED[verdict.verdict]}: {verdict.reasons[0]}", tested, verdict.verdict == "supported"
-        )
-    )
+    reason = verdict.reasons[0][:1].lower() + verdict.reasons[0][1:]
+    last = f"This account {_SETTLED[verdict.verdict]}: {reason}"
+    sentences.append(Sentence(last, tested, verdict.verdict == "supported"))
     return tuple(sentences)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .frame import FusedFrame, RankedUnit, fuse
+    from .frame import FusedFrame, RankedUnit, fuse, fuse_units
 
-__all__ = ["FusedFrame", "RankedUnit", "fuse"]
+__all__ = ["FusedFrame", "RankedUnit", "fuse", "fuse_units"]
 
 
 def __getattr__(name: str) -> object:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..modalities.contract import Prepared, System
 from ..modalities.evidence import EvidenceUnit, Segmentation
+from ..modalities.layout import spread
 from ..modalities.saliency import Diagnostics, SaliencyMap
 
-__all__ = ["FusedFrame", "MapOrigin", "RankedUnit", "contributions", "fuse"]
+__all__ = ["FusedFrame", "MapOrigin", "RankedUnit", "contributions", "fuse", "fuse_units"]
 
 
 @dataclass(frozen=True)
@@ -94,25 +95,63 @@ def fuse(
     shares: dict[str, float] = {}
     for m, p in prepared.items():
         views = system.modalities[m].attribute(p, gradients[m])
-        maps[m] = {
-            view: SaliencyMap(
-                modality=m,
-                values=np.asarray(array, np.float32),
-                dims=dims,
-                coords=coords,
-                target=origin.target,
-                method=origin.method,
-                baseline=f"the {m} modality's baseline",
-                completeness_gap=origin.gap,
-                parameters=origin.parameters,
-                diagnostics=origin.diagnostics.get(m, Diagnostics()),
-            )
-            for view, (dims, coords, array) in views.items()
-        }
+        maps[m] = {view: _map(m, array, dims, coords, origin) for view, (dims, coords, array) in views.items()}
         per_element = views["units"][2]
         values[m] = segmentations[m].total(per_element)
         shares[m] = float(np.sum(per_element, dtype=np.float64))
-    every = [(float(v), unit) for m in prepared for v, unit in zip(values[m], segmentations[m].units, strict=True)]
+    return _framed(maps, segmentations, values, shares)
+
+
+def fuse_units(
+    system: System,
+    prepared: Mapping[str, Prepared],
+    segmentations: Mapping[str, Segmentation],
+    values: Mapping[str, Float[np.ndarray, " units"]],
+    origin: MapOrigin,
+) -> FusedFrame:
+    """Bring values of evidence units, measured ones say, into one frame; in the maps each is spread over its elements.
+
+    Args:
+        system: what is explained.
+        prepared: its prepared signals.
+        segmentations: their evidence units.
+        values: by sense, one for each unit, nats.
+        origin: what the maps must say about themselves.
+    """
+    maps: dict[str, dict[str, SaliencyMap]] = {}
+    for m, p in prepared.items():
+        views = {"units": spread(values[m], system.modalities[m], p, segmentations[m])}
+        if m == "text":
+            views["words"] = (("word",), {"word": np.arange(len(segmentations[m]))}, np.asarray(values[m], np.float64))
+        maps[m] = {view: _map(m, array, dims, coords, origin) for view, (dims, coords, array) in views.items()}
+    shares = {m: float(np.sum(v)) for m, v in values.items()}
+    return _framed(maps, segmentations, {m: np.asarray(v, np.float64) for m, v in values.items()}, shares)
+
+
+def _map(
+    modality: str, values: np.ndarray, dims: tuple[str, ...], coords: Mapping[str, np.ndarray], origin: MapOrigin
+) -> SaliencyMap:
+    return SaliencyMap(
+        modality=modality,
+        values=np.asarray(values, np.float32),
+        dims=dims,
+        coords=coords,
+        target=origin.target,
+        method=origin.method,
+        baseline=f"the {modality} modality's baseline",
+        completeness_gap=origin.gap,
+        parameters=origin.parameters,
+        diagnostics=origin.diagnostics.get(modality, Diagnostics()),
+    )
+
+
+def _framed(
+    maps: Mapping[str, Mapping[str, SaliencyMap]],
+    segmentations: Mapping[str, Segmentation],
+    values: Mapping[str, Float[np.ndarray, " units"]],
+    shares: Mapping[str, float],
+) -> FusedFrame:
+    every = [(float(v), unit) for m in values for v, unit in zip(values[m], segmentations[m].units, strict=True)]
     # Ties keep the order of senses and units, so that the ranking is one and the same on every machine.
     every.sort(key=lambda pair: -pair[0])
     ranking = tuple(RankedUnit(i + 1, unit, value) for i, (value, unit) in enumerate(every))

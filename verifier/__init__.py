@@ -1,56 +1,153 @@
-"""The verifier: commit to what an explanation predicts, edit the input, measure, judge."""
+"""The verifier: commit to what an explanation predicts, edit the input, measure, judge, and climb where it fails.
+
+Functions named like their module stand there alone: ``verify.verify``, ``judge.judge``, ``agreement.agreement``,
+``calibrate.calibrate``.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .account import Account, CheckedClaim, Effect, state
+    from .agreement import AgreementTest, agreement_test
+    from .calibrate import Calibrated, read_reference, write_reference
     from .claims import Claim, ClaimSettings, propose
     from .commitment import Commitment, commit
+    from .conformal import Calibration, read_calibration, write_calibration
     from .controls import Controls, draw_controls
-    from .judge import RankTest, Verdict, judge, rank_test
+    from .critic import Critique, criticise
+    from .grouping import GroupSettings, measured_effects
+    from .judge import Criteria, RankTest, Trial, Verdict, rank_test
+    from .ladder import RUNGS, Attempt, Climb, LadderSettings, climb
     from .measure import Laboratory
-    from .verify import CheckedClaim, Effect, Verification, VerifySettings, verify
+    from .novelty import Novelty
+    from .predictions import Basis, Prediction, predict
+    from .radius import Radius, RadiusSettings, radii
+    from .sanity import Sanity, check_sanity
+    from .sanity_judges import SanityCheck, SanitySettings
+    from .stream import BettingTest, ConfidenceSequence, ELond, LordPlus
+    from .tail import Head
+    from .verify import Reference, Verification, VerifySettings, look_further
+
+_HOME = {
+    "Account": "account",
+    "AgreementTest": "agreement",
+    "Attempt": "ladder",
+    "Basis": "predictions",
+    "BettingTest": "stream",
+    "Calibrated": "calibrate",
+    "Calibration": "conformal",
+    "CheckedClaim": "account",
+    "Claim": "claims",
+    "ClaimSettings": "claims",
+    "Climb": "ladder",
+    "Commitment": "commitment",
+    "ConfidenceSequence": "stream",
+    "Controls": "controls",
+    "Criteria": "judge",
+    "Critique": "critic",
+    "ELond": "stream",
+    "Effect": "account",
+    "GroupSettings": "grouping",
+    "Head": "tail",
+    "Laboratory": "measure",
+    "LadderSettings": "ladder",
+    "LordPlus": "stream",
+    "Novelty": "novelty",
+    "Prediction": "predictions",
+    "RUNGS": "ladder",
+    "Radius": "radius",
+    "RadiusSettings": "radius",
+    "RankTest": "judge",
+    "Reference": "verify",
+    "Sanity": "sanity",
+    "SanityCheck": "sanity_judges",
+    "SanitySettings": "sanity_judges",
+    "Trial": "judge",
+    "Verdict": "judge",
+    "Verification": "verify",
+    "VerifySettings": "verify",
+    "agreement_test": "agreement",
+    "check_sanity": "sanity",
+    "climb": "ladder",
+    "commit": "commitment",
+    "criticise": "critic",
+    "draw_controls": "controls",
+    "look_further": "verify",
+    "measured_effects": "grouping",
+    "predict": "predictions",
+    "propose": "claims",
+    "radii": "radius",
+    "rank_test": "judge",
+    "read_calibration": "conformal",
+    "read_reference": "calibrate",
+    "state": "account",
+    "write_calibration": "conformal",
+    "write_reference": "calibrate",
+}
 
 __all__ = [
+    "RUNGS",
+    "Account",
+    "AgreementTest",
+    "Attempt",
+    "Basis",
+    "BettingTest",
+    "Calibrated",
+    "Calibration",
     "CheckedClaim",
     "Claim",
     "ClaimSettings",
+    "Climb",
     "Commitment",
+    "ConfidenceSequence",
     "Controls",
+    "Criteria",
+    "Critique",
+    "ELond",
     "Effect",
+    "GroupSettings",
+    "Head",
     "Laboratory",
+    "LadderSettings",
+    "LordPlus",
+    "Novelty",
+    "Prediction",
+    "Radius",
+    "RadiusSettings",
     "RankTest",
+    "Reference",
+    "Sanity",
+    "SanityCheck",
+    "SanitySettings",
+    "Trial",
     "Verdict",
     "Verification",
     "VerifySettings",
+    "agreement_test",
+    "check_sanity",
+    "climb",
     "commit",
+    "criticise",
     "draw_controls",
-    "judge",
+    "look_further",
+    "measured_effects",
+    "predict",
     "propose",
+    "radii",
     "rank_test",
-    "verify",
+    "read_calibration",
+    "read_reference",
+    "state",
+    "write_calibration",
+    "write_reference",
 ]
-
-_HOME = {
-    "Claim": "claims",
-    "ClaimSettings": "claims",
-    "Commitment": "commitment",
-    "Controls": "controls",
-    "Laboratory": "measure",
-    "RankTest": "judge",
-    "Verdict": "judge",
-    "commit": "commitment",
-    "draw_controls": "controls",
-    "judge": "judge",
-    "propose": "claims",
-    "rank_test": "judge",
-}
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOME.get(name, 'verify')}", __name__), name)
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -1,4 +1,9 @@
-"""Measuring: what the system really does when the input is edited."""
+"""Measuring: what the system really does when the input is edited.
+
+Every edit is a set of evidence units in one sense or in several, each sense's taken away by an infill operator. What
+was measured once is not measured again, and of a system that can be split only an edited sense is encoded again, once
+for each edit of it, however many edits of other senses it is joined with.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,26 @@ from torch import Tensor
 from ..errors import ContractError
 from ..modalities.contract import Prepared, SplitSystem, System
 from ..modalities.evidence import Segmentation
+from ..modalities.held import held
 from ..modalities.scorer import logits_of
+from ..modalities.store import TensorStore
 from ..modalities.target import decision_score
 
-__all__ = ["Joint", "Laboratory", "Measured"]
+__all__ = ["Edit", "Laboratory", "Measured", "Operators"]
 
 DRIFT = (0.01, 1e-3)
 """Nats, and share of the score: how far the unedited input may score from itself in another batch (rounding)."""
+
+Edit = Mapping[str, Sequence[int]]
+"""Unit indices by sense; a sense left out, or without units, stays as it is."""
+
+Operators = Mapping[str, str]
+"""The infill operator of each sense that is edited."""
+
+_Pattern = tuple[str, frozenset[int]]
+"""An operator and the units of one sense that it takes away; no units, no operator."""
+
+_INTACT: _Pattern = ("", frozenset())
 
 
 @dataclass(frozen=True)
@@ -28,40 +46,25 @@ class Measured:
     Attributes:
         effect: change of the decision score of each edit, nats.
         logits: scores of all actions after each edit.
-        energy: size of each edit as the modality measures it.
-        tensor: the edited inputs of the sense.
     """
 
     effect: Float[Tensor, " edits"]
     logits: Float[Tensor, "edits actions"]
-    energy: Float[Tensor, " edits"]
-    tensor: Tensor
-
-
-@dataclass(frozen=True)
-class Joint:
-    """An edit of several senses at once: the names of its operators, and what it did.
-
-    Tensor and energy are those of the sense of which some units are kept.
-    """
-
-    operator: str
-    measured: Measured
 
 
 @dataclass
 class Laboratory:
     """One system before one observation; edits are made and measured here.
 
-    On a system that can be split, only the edited sense is encoded again. The input itself is in every batch: a system
-    that does not score it there as it did alone is not measurable, and an error says so.
+    The input itself is in every batch: a system that does not score it there as it did alone is not measurable, and an
+    error says so.
 
     Attributes:
         system: what is explained.
         prepared: its prepared signals.
         segmentations: their evidence units.
         action: index of the decision.
-        passes: forward passes spent, one for each input.
+        passes: forward passes spent, one for each input scored; what was known already costs none.
         chunk: edited inputs at once.
         score: decision score of the input alone, nats; found with a pass of its own where it is not given.
     """
@@ -73,18 +76,115 @@ class Laboratory:
     passes: int = 0
     chunk: int = 32
     score: float | None = None
-    _features: dict[str, Tensor] = field(default_factory=dict)
+    _known: dict[tuple[_Pattern, ...], tuple[float, Tensor]] = field(default_factory=dict)
+    _energies: dict[tuple[str, _Pattern], float] = field(default_factory=dict)
+    _store: TensorStore = field(default_factory=TensorStore)
 
-    def _logits(self, modality: str, tensor: Tensor) -> Tensor:
+    @torch.no_grad()
+    def measure(self, edits: Sequence[Edit], operators: Operators) -> Measured:
+        """Edit units and see what the system does.
+
+        Args:
+            edits: unit indices by sense of each edit; none means the input as it is.
+            operators: infill operator of each sense that is edited.
+
+        Raises:
+            ContractError: a score is not finite, or the unedited input does not score as it did alone.
+            InputError: an unknown operator or unit.
+        """
+        keys = [self._key(edit, operators) for edit in edits]
+        missing = [key for key in dict.fromkeys(keys) if key not in self._known]
+        with held(self.system) as state:
+            try:
+                for first in range(0, len(missing), self.chunk):
+                    self._score(missing[first : first + self.chunk])
+            finally:
+                state.settle()
+        effects = torch.tensor([self._known[key][0] for key in keys], dtype=torch.float32)
+        logits = [self._known[key][1] for key in keys]
+        return Measured(effects, torch.stack(logits) if logits else torch.zeros(0, len(self.system.actions)))
+
+    @torch.no_grad()
+    def edited(self, modality: str, units: Sequence[int], operator: str) -> tuple[Tensor, float]:
+        """Return the edited input of one sense, without its batch axis, and the size of the edit as it measures it."""
+        sense, prepared = self.system.modalities[modality], self.prepared[modality]
+        tensor = sense.infill(prepared, [units], operator, self.segmentations[modality])
+        key = modality, (operator, frozenset(units))
+        if key not in self._energies:
+            self._energies[key] = float(sense.energy(prepared, tensor)[0])
+        return tensor[0], self._energies[key]
+
+    def energy(self, modality: str, units: Sequence[int], operator: str) -> float:
+        """Return the size of an edit as its sense measures it; that of an edit measured before costs nothing."""
+        if not units:
+            return 0.0
+        key = modality, (operator, frozenset(units))
+        if key not in self._energies:
+            self.edited(modality, units, operator)
+        return self._energies[key]
+
+    def features(self, modality: str, units: Sequence[int], operator: str) -> Tensor | None:
+        """Return the features that a split system made of an edit measured lately, a batch of one; None if not kept."""
+        return self._store.get((modality, (operator, frozenset(units)) if units else _INTACT))
+
+    def _key(self, edit: Edit, operators: Operators) -> tuple[_Pattern, ...]:
+        units = {m: frozenset(int(u) for u in edit.get(m, ())) for m in self.prepared}
+        return tuple((operators[m], units[m]) if units[m] else _INTACT for m in self.prepared)
+
+    def _score(self, keys: Sequence[tuple[_Pattern, ...]]) -> None:
+        """Score a chunk of edits beside the input itself, and remember what they did."""
+        # The input itself goes through the same batch, so that the difference holds nothing but the edit.
+        whole = tuple(_INTACT for _ in self.prepared)
+        rows = [whole, *keys]
+        parts = {m: self._sense(m, [row[i] for row in rows]) for i, m in enumerate(self.prepared)}
         if isinstance(self.system, SplitSystem):
-            if not self._features:
-                self._features = {m: self.system.encode(m, p.tensor) for m, p in self.prepared.items()}
-            return self.system.decide({**self._features, modality: self.system.encode(modality, tensor)})
-        inputs = {m: p.tensor.expand(len(tensor), *p.tensor.shape[1:]) for m, p in self.prepared.items()}
-        return self.system({**inputs, modality: tensor})
+            if all(len(x) == 1 for x in parts.values()):  # edits of nothing: no sense tells how many there are
+                parts = {m: x.expand(len(rows), *x.shape[1:]) for m, x in parts.items()}
+            logits = self.system.decide(parts)
+        else:
+            logits = self.system({m: x.expand(len(rows), *x.shape[1:]) for m, x in parts.items()})
+        self.passes += len(rows)
+        score = self._scores(logits, len(rows), _told(keys, tuple(self.prepared)))
+        for key, effect, row in zip(keys, (score[1:] - score[0]).tolist(), logits[1:], strict=True):
+            self._known[key] = (effect, row.clone())
 
-    def _scores(self, logits: Tensor, edit: str) -> Tensor:
+    def _sense(self, m: str, patterns: Sequence[_Pattern]) -> Tensor:
+        """Return one sense's input, or features where the system can be split: a row each, or one row for all."""
+        distinct = list(dict.fromkeys(patterns))
+        found = {p: x for p in distinct if (x := self._store.get((m, p))) is not None}
+        missing = [p for p in distinct if p not in found and p[1]]
+        # Intact once more beside the edits, from the same batch: what a batch does to its members must show.
+        if missing or _INTACT not in found:
+            sense, batch, ordered = self.system.modalities[m], [self.prepared[m].tensor], [_INTACT]
+            for operator in dict.fromkeys(operator for operator, _ in missing):
+                group = [p for p in missing if p[0] == operator]
+                edits = [sorted(units) for _, units in group]
+                batch.append(sense.infill(self.prepared[m], edits, operator, self.segmentations[m]))
+                energies = sense.energy(self.prepared[m], batch[-1]).tolist()
+                self._energies |= {(m, p): e for p, e in zip(group, energies, strict=True)}
+                ordered += group
+            tensor = torch.cat(batch)
+            rows = self.system.encode(m, tensor) if isinstance(self.system, SplitSystem) else tensor
+            if len(rows) != len(ordered):
+                raise ContractError(
+                    f"system: encode({m!r}) returned {len(rows)} rows for {len(ordered)}; one each is wanted"
+                )
+            for pattern, row in zip(ordered, rows.split(1), strict=True):
+                found[pattern] = row
+                self._store.put((m, pattern), row)
+        if len(distinct) == 1:
+            return found[distinct[0]]
+        at = {p: k for k, p in enumerate(distinct)}
+        stacked = torch.cat([found[p] for p in distinct])
+        return stacked[torch.tensor([at[p] for p in patterns], device=stacked.device)]
+
+    def _scores(self, logits: Tensor, rows: int, edit: str) -> Tensor:
         """Scores of the input and of its edits, in this order, once it is known that they can be compared."""
+        if logits.shape != (rows, len(self.system.actions)):
+            raise ContractError(
+                f"system: scores of shape {tuple(logits.shape)} for {rows} edited inputs and "
+                f"{len(self.system.actions)} actions; give one row each"
+            )
         bad = (~logits.isfinite().all(1)).nonzero()[:, 0].tolist()
         if bad:
             raise ContractError(
@@ -104,44 +204,9 @@ class Laboratory:
             )
         return score
 
-    @torch.no_grad()
-    def measure(self, modality: str, edits: Sequence[Sequence[int]], operator: str) -> Measured:
-        """Edit units of one sense and see what the system does.
 
-        Args:
-            modality: the sense.
-            edits: unit indices of each edit; none means the input as it is.
-            operator: infill operator of the sense.
-
-        Raises:
-            ContractError: a score is not finite, or the unedited input does not score as it did alone.
-            InputError: an unknown operator or unit.
-        """
-        sense, prepared = self.system.modalities[modality], self.prepared[modality]
-        # The input itself goes through the same batch, so that the difference holds nothing but the edit.
-        tensor = sense.infill(prepared, [(), *edits], operator, self.segmentations[modality])
-        logits = torch.cat([self._logits(modality, part) for part in tensor.split(self.chunk)])
-        self.passes += len(tensor)
-        score = self._scores(logits, f"the {modality} operator {operator!r}")
-        return Measured(score[1:] - score[0], logits[1:], sense.energy(prepared, tensor[1:]), tensor[1:])
-
-    @torch.no_grad()
-    def keep_only(self, modality: str, units: Sequence[int], index: int) -> Joint:
-        """Edit everything in all senses except some units of one sense, with each sense's operator number ``index``.
-
-        Raises:
-            ContractError: a score is not finite, or the unedited input does not score as it did alone.
-        """
-        inputs, names = {}, []
-        for m, p in self.prepared.items():
-            sense = self.system.modalities[m]
-            kept = set(units) if m == modality else set()
-            rest = [u for u in range(len(self.segmentations[m])) if u not in kept]
-            names.append(sense.operators[min(index, len(sense.operators) - 1)])
-            inputs[m] = sense.infill(p, [(), rest], names[-1], self.segmentations[m])
-        logits = self.system(inputs)
-        self.passes += 2
-        score = self._scores(logits, "an edit of everything but one claim")
-        own = inputs[modality][1:]
-        energy = self.system.modalities[modality].energy(self.prepared[modality], own)
-        return Joint(" + ".join(names), Measured(score[1:] - score[0], logits[1:], energy, own))
+def _told(keys: Sequence[tuple[_Pattern, ...]], senses: Sequence[str]) -> str:
+    """Name the operators of a batch, for messages."""
+    used = {(m, p[0]): None for key in keys for m, p in zip(senses, key, strict=True) if p[1]}
+    told = ", ".join(f"the {m} operator {name!r}" for m, name in used)
+    return told or "no edit at all"

@@ -15,6 +15,7 @@ from veridical.modalities.contract import Prepared
 from veridical.modalities.observation import prepare
 from veridical.modalities.path import PathSettings
 from veridical.verifier.commitment import commit
+from veridical.verifier.ladder import LadderSettings
 
 TOY = Toy(lambda i: 0.5 * sees_red(i) + 0.5 * hears_tone(i) + reads_cat(i))
 OBSERVATION = {"vision": picture(2), "audio": sound(), "text": SENTENCE}
@@ -22,12 +23,42 @@ FOUND = explain(TOY, OBSERVATION, Settings(namer=None, salt="s"))
 RESULT = FOUND.to_dict()
 
 
-def test_the_result_has_the_keys_of_the_record_documented():
-    page = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")
-    section = page[page.index("## The result") : page.index("## The arrays")]
+PAGE = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")
+
+
+def documented(start: str, end: str) -> set[str]:
+    """The keys that a table of the record's specification has in its first column."""
+    section = PAGE[PAGE.index(start) : PAGE.index(end)]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    documented = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    assert set(RESULT) == documented
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_result_has_the_keys_of_the_record_documented():
+    assert set(RESULT) == documented("## The result", "### The verdict")
+
+
+def test_the_verdict_and_its_attempts_have_the_keys_documented():
+    assert set(RESULT["verdict"]) == documented("### The verdict", "An attempt:")
+    told = documented("An attempt:", "`commitment` is `sha256:`") | {"p"}
+    assert all(set(attempt) == told for attempt in RESULT["verdict"]["attempts"])
+    keys = set(re.findall(r"`(\w+)`", PAGE))
+    for claim in RESULT["claims"]:
+        assert set(claim) <= keys
+    for part in ("specific", "stability", "necessity", "sufficiency", "criteria", "committed"):
+        assert set(RESULT["verdict"][part]) <= keys, part
+
+
+def test_the_last_attempt_is_the_one_that_stands():
+    verdict, last = RESULT["verdict"], RESULT["verdict"]["attempts"][-1]
+    for key in ("verdict", "cause", "reasons", "agreement", "commitment", "committed", "salt", "rung"):
+        assert verdict[key] == last[key]
+    assert last["p"] == verdict["specific"]["p"]
+    assert [c["predicted"] for c in last["claims"]] == [c["predicted"] for c in RESULT["claims"]]
+    assert last["measured"] == [c["measured"] for c in RESULT["claims"]]
+    assert [c["claim"] for c in last["controls"]] == [c["id"] for c in RESULT["claims"]]
+    assert last["controls"][1:] == verdict["further_controls"]
+    firsts = [c["units"] for c in last["controls"][0]["controls"]]
+    assert all([c["units"] for c in test["controls"]] == firsts for test in verdict["tests"])
 
 
 def test_probabilities_and_scores_hang_together():
@@ -76,9 +107,11 @@ def test_the_commitment_can_be_computed_again_from_the_result():
 
 def test_passes_are_counted():
     passes = RESULT["timing"]["passes"]
-    gradients = RESULT["attribution"]["nodes"] + 5  # and those of the diagnostics: at the input and four neighbours
+    attempts = RESULT["verdict"]["attempts"]
+    gradients = sum(a["gradients"] for a in attempts) + 5  # with the diagnostics': at the input and four neighbours
+    edits = sum(a["passes"]["proposing"] + a["passes"]["verifying"] for a in attempts)
     assert passes["backward"] == gradients
-    assert passes["forward"] == 1 + gradients + RESULT["verdict"]["passes"] + 1  # and the baseline's score
+    assert passes["forward"] == 1 + gradients + edits + 1  # the decision, and the diagnostics' baseline
 
 
 def test_the_digest_of_a_signal_is_of_the_signal_alone():
@@ -94,7 +127,8 @@ def test_the_digest_of_a_signal_is_of_the_signal_alone():
 
 
 def test_a_path_that_misses_the_difference_is_told():
-    settings = Settings(namer=None, salt="s", path=PathSettings(first=1, last=1, tolerance=0.001))
+    path = PathSettings(first=1, last=1, tolerance=0.001)
+    settings = Settings(namer=None, salt="s", ladder=LadderSettings(rungs=("path",), path=path))
     toy = Toy(lambda i: (4 * i["text"][:, :, CAT].sum(1)).exp() / 10)
     toy.modalities = {"text": toy.modalities["text"]}
     notes = explain(toy, {"text": SENTENCE}, settings).result["notes"]

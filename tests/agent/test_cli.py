@@ -13,7 +13,7 @@ import click
 import pytest
 
 from tests.agent.sample import result_and_arrays
-from veridical.agent import cli
+from veridical.agent import cli, cli_options
 from veridical.agent.record import plain, read_record, write_record
 from veridical.errors import InputError, WeightsError
 
@@ -49,13 +49,14 @@ def asked(monkeypatch, sample):
     """Put a system and an explainer that only note what they are asked in place of the real ones."""
     calls = []
 
-    def explain(system, observation, progress=None):
+    def explain(system, observation, settings=None, progress=None):
         calls.append(observation)
         sys.stdout.write("a library talks\n")
         return Explained(*sample)
 
-    monkeypatch.setitem(sys.modules, "veridical.agent.explainer", types.SimpleNamespace(explain=explain))
-    monkeypatch.setattr(cli, "load_system", lambda name: FakeSystem())
+    fake = types.SimpleNamespace(explain=explain, Settings=types.SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "veridical.agent.explainer", fake)
+    monkeypatch.setattr(cli_options, "load_system", lambda name: FakeSystem())
     return calls
 
 
@@ -182,7 +183,7 @@ def test_an_error_is_one_line_and_status_two(run, monkeypatch):
     def fail(name):
         raise InputError("what, where,\n  the values; the fix")
 
-    monkeypatch.setattr(cli, "load_system", fail)
+    monkeypatch.setattr(cli_options, "load_system", fail)
     assert run("explain") == (2, "", "veridical: error: what, where, the values; the fix\n")
 
 
@@ -190,7 +191,7 @@ def test_a_bug_shows_itself(run, monkeypatch):
     def fail(name):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(cli, "load_system", fail)
+    monkeypatch.setattr(cli_options, "load_system", fail)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         run("explain")
 
@@ -199,7 +200,7 @@ def test_an_interrupt_leaves_with_130(run, monkeypatch):
     def interrupt(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_system", interrupt)
+    monkeypatch.setattr(cli_options, "load_system", interrupt)
     assert run("explain")[0] == 130
 
 

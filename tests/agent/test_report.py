@@ -13,7 +13,7 @@ from veridical.errors import InputError, RecordError
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 SECTIONS = [
     "What it saw", "What it heard", "What it read", "If it had been otherwise", "Was that true?",
-    "Why: the causal graph", "How it was measured",
+    "How it was tested", "Why: the causal graph", "How it was measured",
 ]  # fmt: skip
 
 
@@ -56,6 +56,12 @@ def page(html):
     return Page(html)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No picture is drawn: what a test says of words does not wait for them."""
+    monkeypatch.setattr("veridical.agent.pictures.png", lambda array: "data:image/png;base64,AA==")
+
+
 def test_chromium_shows_every_section_and_runs_the_script(tmp_path, sample, chromium):
     path = write_report(tmp_path / "new" / "report.html", *sample)
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -95,7 +101,8 @@ def test_decision_verdict_and_justification_come_first(page, sample):
     result, _ = sample
     head = page.text[: page.text.index("What it saw")]
     for said in ("STOP", "94 %", "supported", *result["verdict"]["reasons"]):
-        assert said in head
+        assert said.replace("\u00a0", " ") in head
+    assert "1 cheaper account was tried before, in vain." in head
     for sentence in result["justification"]["sentences"]:
         assert sentence["text"] in head
     assert "✗ not confirmed" in head
@@ -106,6 +113,29 @@ def test_claims_tell_prediction_measurement_and_decision(page):
     assert "The decision changes to PROCEED when edited by blur." in page.text
     assert "stays at 94 %" in page.text
     assert "surround → STOP (−0.62 nats)" in page.text
+
+
+def test_the_ladder_and_the_tests_are_told(page):
+    text = page.text[page.text.index("How it was tested") : page.text.index("Why: the causal graph")]
+    assert "gradient 14 passes, 0.4 s ✗ unsupported predictions miss, agreement 31 %" in text
+    assert "path 142 passes, 3.8 s ✓ supported holds, agreement 71 %, p = 0.025" in text
+    assert "It stopped there, for the account is supported." in text
+    assert "chance 1 of 40 ways to place the predictions fits: p = 0.025" in text
+    assert "necessary with all claims' evidence out: PROCEED" in text
+    assert "What the critic said on the way gradient Prediction and measurement part most" in text
+    assert "The critic:" not in text
+
+
+def test_the_critic_stands_out_where_the_account_that_stands_failed(undrawn):
+    result, arrays = result_and_arrays()
+    result["verdict"]["attempts"] = result["verdict"]["attempts"][:1]
+    assert "The critic: Prediction and measurement part most" in Page(render_report(result, arrays)).text
+
+
+def test_every_claim_is_shown_among_its_controls(page):
+    assert "0 of 39 do more" in page.text
+    assert page.text.count(" of 3 do more") == 4
+    assert "Of all 40 ways to say the same of the claims or of their controls, 1 agrees as well" in page.text
 
 
 def test_edited_words_are_struck_and_marked(html):
@@ -126,14 +156,14 @@ def test_each_word_has_its_value_and_the_text_stays_whole(html):
     ("modality", "said"),
     [("vision", "no camera frame was given"), ("audio", "no sound was given"), ("text", "no instruction was given")],
 )
-def test_an_absent_sense_is_said_in_its_place(modality, said):
+def test_an_absent_sense_is_said_in_its_place(undrawn, modality, said):
     page = Page(render_report(*without(modality)))
     assert said in page.text
     for section in SECTIONS:
         assert section in page.text
 
 
-def test_all_that_a_user_can_supply_is_escaped():
+def test_all_that_a_user_can_supply_is_escaped(undrawn):
     result, arrays = result_and_arrays()
     result["observation"]["text"]["text"] = EVIL + " " + INSTRUCTION
     result["observation"]["vision"]["notes"] = [EVIL]
@@ -150,16 +180,21 @@ def test_all_that_a_user_can_supply_is_escaped():
         node["label"] = EVIL
     for test in result["verdict"]["tests"]:
         test["operator"] = EVIL
+    for attempt in result["verdict"]["attempts"]:
+        attempt["rung"] = attempt["method"] = attempt["cause"] = EVIL
+    result["verdict"]["attempts"][0]["critique"]["sentence"] = EVIL
+    result["verdict"]["necessity"]["actions"] = [EVIL]
     page = Page(render_report(result, arrays))
     assert len(page.all("script")) == 1
     assert not any("onerror" in attributes for _, attributes in page.tags)
     assert "alert(1)" in page.text
 
 
-def test_a_result_without_claims_tests_or_graph_has_a_report():
+def test_a_result_without_claims_tests_or_graph_has_a_report(undrawn):
     result, arrays = result_and_arrays()
     result["claims"], result["complement"], result["justification"]["sentences"] = [], [], []
-    result["verdict"] |= {"tests": [], "claim": None, "verdict": "inconclusive"}
+    result["verdict"] |= {"tests": [], "further_controls": [], "claim": None, "verdict": "inconclusive"}
+    result["verdict"] |= {"specific": None, "stability": None, "necessity": None, "sufficiency": None}
     result["graph"] = {"nodes": [], "edges": []}
     text = Page(render_report(result, arrays)).text
     assert "No claim was made" in text
@@ -167,7 +202,7 @@ def test_a_result_without_claims_tests_or_graph_has_a_report():
     assert "No effect was measured" in text
 
 
-def test_what_is_optional_may_be_there_or_not():
+def test_what_is_optional_may_be_there_or_not(undrawn):
     result, arrays = result_and_arrays()
     result["system"]["digest"] = None
     del result["senses"]

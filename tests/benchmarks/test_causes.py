@@ -23,11 +23,29 @@ from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
 from veridical.scenarios.courier.instructions import sample_instruction
 from veridical.scenarios.courier.policy import ACTIONS
 from veridical.scenarios.courier.scene import sample_scene
+from veridical.verifier.ladder import RUNGS
 
 FIRST = FIRST_SEED + 500_000
 NONE: Any = None  # a system that is not asked
 VERDICTS = {"supported", "unsupported", "inconclusive"}
-ROW = Row(1, "bell", "audio", "SLOW", "PROCEED", True, "supported", 1.0, 2.0, 0.1, False, "unsupported")
+ROW = Row(
+    seed=1,
+    cause="bell",
+    sense="audio",
+    action="SLOW",
+    without="PROCEED",
+    named=True,
+    verdict="supported",
+    rung="gradient",
+    passes=60,
+    predicted=1.0,
+    measured=2.0,
+    last_named=True,
+    last_verdict="supported",
+    last_passes=300,
+    random_named=False,
+    random_verdict="unsupported",
+)
 
 
 @pytest.fixture
@@ -61,9 +79,9 @@ class Reader:
 def test_rows_are_well_formed(monkeypatch):
     system = Reader()
     monkeypatch.setattr(causes, "load", lambda: system)
-    rows = causes.measure(2, FIRST, "held-out")
-    assert len(rows) == 2
-    assert FIRST <= rows[0].seed < rows[1].seed
+    rows = causes.measure(1, FIRST, "held-out")
+    assert len(rows) == 1
+    assert rows[0].seed >= FIRST
     for row in rows:
         assert row.sense == "text"
         scene = sample_scene(row.seed, "held-out")
@@ -71,9 +89,10 @@ def test_rows_are_well_formed(monkeypatch):
         assert cause.sense == row.sense
         assert system.actions[causes._decide(system, scene)] == row.action != row.without
         assert system.actions[causes._decide(system, scene.without(cause))] == row.without
-        assert {row.verdict, row.random_verdict} <= VERDICTS
+        assert {row.verdict, row.last_verdict, row.random_verdict} <= VERDICTS
+        assert row.rung in RUNGS
+        assert row.passes > 0 < row.last_passes
         assert all(map(math.isfinite, (row.predicted, row.measured)))
-        assert row.gap_share < 0.05
         assert row.predicted < 0 > row.measured  # without its first claim the system is less sure to do what it does
 
 
@@ -115,14 +134,23 @@ def test_a_claim_names_a_cause_of_its_sense_to_which_half_of_its_units_belong(mo
 
 
 def test_shares_of_known_rows():
-    lost = replace(ROW, cause="animal", named=False, verdict="inconclusive", predicted=2.0, measured=4.0, gap_share=0.3)
-    told = summarise([ROW, lost, replace(ROW, predicted=3.0, measured=6.0, gap_share=0.2, random_verdict="supported")])
+    lost = replace(ROW, cause="animal", named=False, verdict="inconclusive", predicted=2.0, measured=4.0, passes=600)
+    lost = replace(lost, rung="measured", last_verdict="unsupported")
+    told = summarise([ROW, lost, replace(ROW, rung="path", predicted=3.0, measured=6.0, random_verdict="supported")])
     assert told["all"]["named"] == {"share": 2 / 3, "interval": list(wilson(2, 3)), "count": 3}
     assert told["all"]["supported_where_named"]["share"] == 1
     assert told["all"]["inconclusive"]["share"] == told["all"]["random_supported"]["share"] == 1 / 3
     assert list(told["by_cause"]) == ["animal", "bell"]
     assert told["by_cause"]["animal"]["supported_where_named"] == {"share": 0.0, "interval": [0.0, 1.0], "count": 0}
-    assert told["predicted_against_measured"] == {"pearson": pytest.approx(1), "median_gap_share": 0.2}
+    assert told["all"]["last_supported"]["share"] == pytest.approx(2 / 3)
+    assert {rung: share["share"] for rung, share in told["settled"].items()} == {
+        "gradient": pytest.approx(1 / 3),
+        "few-steps": 0,
+        "path": pytest.approx(1 / 3),
+        "measured": 0,
+    }
+    assert told["passes"] == {"ladder": 240, "last_rung_alone": 300}
+    assert told["predicted_against_measured"] == {"pearson": pytest.approx(1)}
 
 
 def test_a_correlation_that_is_not_defined_is_none():
@@ -139,6 +167,8 @@ def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "predicted against measured effect of the first claim: not defined" in told
     assert "100 %" in told
+    assert "supported at the rung: gradient 100 %, few-steps 0 %, path 0 %, measured 0 %" in told
+    assert "mean passes: 60; the last rung alone: 300" in told
 
 
 def test_no_scene_is_refused(capsys):

@@ -8,8 +8,8 @@ import pytest
 
 from veridical.concepts.graph import causal_graph
 from veridical.concepts.naming import Name
+from veridical.verifier.account import CheckedClaim, Effect
 from veridical.verifier.claims import Claim
-from veridical.verifier.verify import CheckedClaim, Effect
 
 
 def effect(operator: str, change: float) -> Effect:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from veridical.concepts.naming import Name
 from veridical.concepts.sentences import Decided, Sentence, justify
+from veridical.verifier.account import CheckedClaim, Effect
 from veridical.verifier.claims import Claim
 from veridical.verifier.judge import Verdict
-from veridical.verifier.verify import CheckedClaim, Effect
 
 DECIDED = Decided("courier", "STOP", ("GO", "STOP", "WAIT"), (0.2, 0.7, 0.1), 0.85)
 SUPPORTED = Verdict("supported", ("It held.",))
@@ -74,7 +74,7 @@ def test_without_a_name_evidence_goes_by_its_place():
 @pytest.mark.parametrize("verdict", ["unsupported", "inconclusive"])
 def test_only_a_supported_account_says_what_the_decision_rests_on(verdict: str):
     sentences = told(verdict=Verdict(verdict, ("A reason.",)))
-    assert sentences[1].text.startswith("The gradients point first to what it saw: ")
+    assert sentences[1].text.startswith("The account points first to what it saw: ")
     assert not any("rests" in s.text for s in sentences)
     assert not sentences[-1].confirmed
 
@@ -109,9 +109,9 @@ def test_what_made_no_difference_and_what_was_absent_is_told():
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
-        ("supported", "This account was put to the test and is supported: It held."),
-        ("unsupported", "This account was put to the test and is NOT supported: It held."),
-        ("inconclusive", "This account could not be settled: It held."),
+        ("supported", "This account was put to the test and is supported: it held."),
+        ("unsupported", "This account was put to the test and is NOT supported: it held."),
+        ("inconclusive", "This account could not be settled: it held."),
     ],
 )
 def test_the_verdict_comes_last(verdict: str, said: str):

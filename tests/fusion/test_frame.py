@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.toys import SENTENCE, Toy, laboratory, linear, picture, sound, weights
-from veridical.fusion.frame import MapOrigin, contributions, fuse
+from veridical.fusion.frame import MapOrigin, contributions, fuse, fuse_units
 from veridical.modalities.observation import prepare
 
 OBSERVATION = {"vision": picture(2), "audio": sound(), "text": SENTENCE}
@@ -81,3 +81,23 @@ def test_a_text_without_words_has_a_share_of_nothing():
     assert frame.ranking == ()
     assert frame.shares == {"text": 0.0}
     assert frame.values["text"].shape == (0,)
+
+
+def test_values_of_units_alone_make_a_frame_whose_maps_hold_each_value_spread_over_its_unit():
+    found = fuse_units(LABORATORY.system, LABORATORY.prepared, LABORATORY.segmentations, FRAME.values, ORIGIN)
+    assert [(u.unit.modality, u.unit.index) for u in found.ranking] == [
+        (u.unit.modality, u.unit.index) for u in FRAME.ranking
+    ]
+    for m, segmentation in LABORATORY.segmentations.items():
+        np.testing.assert_allclose(
+            segmentation.total(found.maps[m]["units"].values.astype(np.float64)), FRAME.values[m], atol=1e-5
+        )
+        assert found.shares[m] == pytest.approx(FRAME.values[m].sum())
+        inside = found.maps[m]["units"].values[segmentation.labels == 0]
+        assert np.ptp(inside) == pytest.approx(0, abs=1e-7)
+    assert {m: sorted(views) for m, views in found.maps.items()} == {
+        "vision": ["units"],
+        "audio": ["units"],
+        "text": ["units", "words"],
+    }
+    np.testing.assert_allclose(found.maps["text"]["words"].values, FRAME.values["text"], atol=1e-6)

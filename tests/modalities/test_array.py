@@ -198,7 +198,9 @@ def test_veridical_explains_a_system_with_an_array_and_verifies_it():
     assert found.decision == "STOP"
     assert found.claims[0]["where"] == "200–400 Hz, 0.08–0.16 s"
     expected = -(MEL.prepare(signal).tensor[0] * weights).sum()
-    assert found.claims[0]["predicted"] == pytest.approx(float(expected), rel=1e-4)
+    gradient = found.result["verdict"]["attempts"][0]
+    assert gradient["claims"][0]["predicted"] == pytest.approx(float(expected), rel=1e-4)
+    assert gradient["cause"] == "too-small"  # twelve cells: one claim has eleven others to be held against
     assert found.claims[0]["measured"] < -5
     assert found.claims[0]["status"] == "confirmed"
 

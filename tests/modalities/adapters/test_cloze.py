@@ -182,7 +182,7 @@ def test_a_slope_arrives_at_the_words_and_none_at_the_mark():
 def test_veridical_explains_a_word_that_was_filled_in():
     found = veridical.explain(SYSTEM, {"text": TEXT})
     assert found.decision in SYSTEM.actions
-    assert {e["operator"] for e in found.claims[0]["effects"]} == {"mask", "drop"}
+    assert {e["operator"] for e in found.result["senses"]["text"]} == {"mask", "drop"}
     assert prepare(SYSTEM, {"text": TEXT})["text"].raw == TEXT
 
 

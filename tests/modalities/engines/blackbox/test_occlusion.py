@@ -58,7 +58,7 @@ def test_it_is_the_effect_that_the_laboratory_measures_sign_turned(kind: type[To
     names = {m: sense.operators[operator] for m, sense in lab.system.modalities.items()}
     found = Occlusion(names).run(asked(lab.system, ALL, action=lab.action))
     for m, s in lab.segmentations.items():
-        effect = lab.measure(m, [(u,) for u in range(len(s))], names[m]).effect
+        effect = lab.measure([{m: (u,)} for u in range(len(s))], names).effect
         np.testing.assert_allclose(found.values[m], -effect.numpy(), atol=2e-5)
 
 

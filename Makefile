@@ -11,7 +11,7 @@ export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attribution benchmark-latency benchmark-causes clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attribution benchmark-causes benchmark-curvature benchmark-faithfulness benchmark-latency benchmark-verdicts calibrate-courier clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,11 +36,23 @@ evaluate-courier: $(READY) ## measure the reference system on scenes that it was
 benchmark-attribution: $(READY) ## measure the attribution engines beside Captum and pytorch-grad-cam
 	$(BIN)/python -m benchmarks.attribution
 
+benchmark-curvature: $(READY) ## measure what curvature adds to predicted effects
+	$(BIN)/python -m benchmarks.curvature
+
+benchmark-faithfulness: $(READY) ## measure our explanations beside those of peers
+	$(BIN)/python -m benchmarks.faithfulness
+
 benchmark-latency: $(READY) ## measure what an explanation costs beside the decision itself
 	$(BIN)/python -m benchmarks.latency
 
 benchmark-causes: $(READY) ## measure how often the account names the true cause, and what the verdict says
 	$(BIN)/python -m benchmarks.causes
+
+benchmark-verdicts: $(READY) ## measure how often the verdict is wrong, and what it costs (about an hour on two cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.verdicts --jobs 2
+
+calibrate-courier: $(READY) ## measure again how far off explanations of the reference system are
+	$(BIN)/python -m veridical.scenarios.courier.calibrate
 
 clean: ## remove caches and build outputs, but not .venv
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

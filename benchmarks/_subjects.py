@@ -25,7 +25,17 @@ from veridical.modalities.vision import Vision
 if TYPE_CHECKING:
     from veridical.modalities.encoders.efficientnet import EfficientNetLite0
 
-__all__ = ["PHOTOGRAPHS", "CappedReLU", "Pictures", "Sample", "Subject", "courier", "efficientnet", "find_subject"]
+__all__ = [
+    "PHOTOGRAPHS",
+    "CappedReLU",
+    "Pictures",
+    "Sample",
+    "Subject",
+    "courier",
+    "efficientnet",
+    "find_subject",
+    "photograph",
+]
 
 PHOTOGRAPHS = ("cat", "coffee", "astronaut", "rocket", "stereo_motorcycle", "camera")
 """Photographs that scikit-image's wheel carries."""
@@ -118,7 +128,8 @@ class Pictures:
         return self.network(inputs["vision"])
 
 
-def _photograph(name: str) -> np.ndarray:
+def photograph(name: str) -> np.ndarray:
+    """Return one of scikit-image's photographs, uint8 (height, width, 3); of a pair the left one."""
     import skimage.data
 
     found = getattr(skimage.data, name)()
@@ -137,7 +148,7 @@ def efficientnet(device: str = "cpu") -> Subject:
     network, eyes = _Network(encoder).eval().requires_grad_(False).to(device), Vision()
     samples = []
     for name in PHOTOGRAPHS:
-        x = eyes.prepare(_photograph(name)).tensor[0].to(device)
+        x = eyes.prepare(photograph(name)).tensor[0].to(device)
         with torch.no_grad():
             action = int(network(x).argmax())
         samples.append(Sample(name, action, {"vision": x}, {"vision": torch.zeros_like(x)}))
@@ -151,7 +162,7 @@ def _observations(example: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     quiet, given = (0.3 * sound, rate), example["text"]
     mind, soup = "Go on along the path, and mind the cat.", "Deliver the soup to the office on the corner before noon."
     mirrored = [np.ascontiguousarray(frame[:, ::-1]) for frame in example["vision"]]
-    coffee, rocket, cycle = ([_photograph(name)] * 3 for name in ("coffee", "rocket", "stereo_motorcycle"))
+    coffee, rocket, cycle = ([photograph(name)] * 3 for name in ("coffee", "rocket", "stereo_motorcycle"))
     return {
         "example": dict(example),
         "mirrored": {"vision": mirrored, "audio": quiet, "text": mind},

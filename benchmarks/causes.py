@@ -1,10 +1,11 @@
-"""Does the first claim name the true cause, and what does the verdict say?
+"""Does the first claim name the true cause, what does the verdict say, and which rung of the ladder settles it?
 
 ``python -m benchmarks.causes`` (``make benchmark-causes``).
 
 Held-out scenes in which removing one object, sound or phrase flips Courier's decision; the scene is rendered without
-it, so the cause is known. For each: does the first claim lie on it, is it judged *supported*; and the same for a random
-map in the saliency's place (independent normal values for all evidence units of all senses).
+it, so the cause is known. For each the whole ladder is climbed: does the first claim of the account that stands lie on
+the cause, is it judged *supported*, at which rung, with how many passes; the same where the last rung alone is used;
+and for a random map in the saliency's place (independent normal values for all evidence units of all senses).
 
 A claim *names* the cause if it is of the same sense and at least half of its units belong to the cause: superpixels of
 which the object covers a quarter or more, cells that overlap the sound's time, words of the phrase.
@@ -26,13 +27,12 @@ from rich.table import Table
 
 from veridical.agent.explainer import prepare
 from veridical.errors import InputError, VeridicalError
-from veridical.fusion.frame import contributions
 from veridical.modalities.contract import System
-from veridical.modalities.path import integrate_path
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
 from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
+from veridical.verifier.ladder import RUNGS, LadderSettings, climb
 from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, verify
 
@@ -41,7 +41,7 @@ __all__ = ["Row", "flipping_scenes", "main", "measure", "summarise"]
 
 @dataclass(frozen=True)
 class Row:
-    """One scene: its cause, whether the first claim names it and what the verdict was; the same for a random map.
+    """One scene: its cause, whether the first claim names it, what the verdict was, and who came to it.
 
     Attributes:
         seed: seed of the scene.
@@ -50,10 +50,14 @@ class Row:
         action: what is decided with the cause.
         without: what is decided without it.
         named: whether the first claim lies on the cause.
-        verdict: verdict on the saliency.
+        verdict: verdict on the account that stands.
+        rung: the rung whose account stands.
+        passes: inputs scored or differentiated, over all rungs climbed.
         predicted: effect of the first claim as committed to, in nats.
         measured: its measured effect, in nats.
-        gap_share: completeness gap of the path over the score difference that it explains.
+        last_named: ``named`` where the last rung alone is used.
+        last_verdict: ``verdict`` then.
+        last_passes: ``passes`` then.
         random_named: ``named`` for the random map.
         random_verdict: ``verdict`` for the random map.
     """
@@ -65,9 +69,13 @@ class Row:
     without: str
     named: bool
     verdict: str
+    rung: str
+    passes: int
     predicted: float
     measured: float
-    gap_share: float
+    last_named: bool
+    last_verdict: str
+    last_passes: int
     random_named: bool
     random_verdict: str
 
@@ -110,16 +118,18 @@ def _names(scene: Scene, cause: Cause, verification: Verification, laboratory: L
 def _row(system: System, seed: int, scene: Scene, cause: Cause, decided: int, after: int) -> Row:
     prepared = prepare(system, render(scene))
     segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
-    path = integrate_path(system, prepared, decided)
-    values = contributions(system, prepared, segmentations, path.gradients)
     rng = np.random.default_rng([23, seed])
     noise = {m: rng.standard_normal(len(s)) for m, s in segmentations.items()}
-    laboratory = Laboratory(system, prepared, segmentations, decided)
+    # The last rung alone has a laboratory of its own, where nothing was measured before.
+    laboratory, fresh = (Laboratory(system, prepared, segmentations, decided) for _ in range(2))
 
     def salt(digest: str) -> str:
         return f"benchmark {seed}"
 
-    ours = verify(laboratory, values, {"map": "integrated gradients", "seed": seed}, salt)
+    climbed = climb(laboratory, lambda proposal: {"rung": proposal.rung, "seed": seed}, salt)
+    only = LadderSettings(rungs=RUNGS[-1:])
+    last = climb(fresh, lambda proposal: {"rung": "measured alone", "seed": seed}, salt, only)
+    ours, theirs = climbed.final.verification, last.final.verification
     random = verify(laboratory, noise, {"map": "random", "seed": seed}, salt)
     return Row(
         seed=seed,
@@ -129,9 +139,13 @@ def _row(system: System, seed: int, scene: Scene, cause: Cause, decided: int, af
         without=system.actions[after],
         named=_names(scene, cause, ours, laboratory),
         verdict=ours.verdict.verdict,
+        rung=climbed.final.proposal.rung,
+        passes=climbed.passes,
         predicted=ours.claims[0].claim.predicted if ours.claims else 0.0,
         measured=ours.claims[0].measured if ours.claims else 0.0,
-        gap_share=path.gap / max(abs(path.difference), 1e-9),
+        last_named=_names(scene, cause, theirs, fresh),
+        last_verdict=theirs.verdict.verdict,
+        last_passes=last.passes,
         random_named=_names(scene, cause, random, laboratory),
         random_verdict=random.verdict.verdict,
     )
@@ -164,7 +178,7 @@ def _share(values: list[bool]) -> dict[str, Any]:
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """Shares overall and by kind of cause; ``pearson`` is None where the correlation is not defined."""
+    """Shares overall and by kind of cause, and by rung; ``pearson`` is None where the correlation is not defined."""
 
     def of(some: list[Row]) -> dict[str, Any]:
         return {
@@ -172,6 +186,8 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
             "supported": _share([r.verdict == "supported" for r in some]),
             "supported_where_named": _share([r.verdict == "supported" for r in some if r.named]),
             "inconclusive": _share([r.verdict == "inconclusive" for r in some]),
+            "last_named": _share([r.last_named for r in some]),
+            "last_supported": _share([r.last_verdict == "supported" for r in some]),
             "random_named": _share([r.random_named for r in some]),
             "random_supported": _share([r.random_verdict == "supported" for r in some]),
         }
@@ -182,9 +198,13 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     return {
         "all": of(rows),
         "by_cause": {kind: of([r for r in rows if r.cause == kind]) for kind in kinds},
+        "settled": {rung: _share([r.rung == rung and r.verdict == "supported" for r in rows]) for rung in RUNGS},
+        "passes": {
+            "ladder": float(np.mean([r.passes for r in rows])),
+            "last_rung_alone": float(np.mean([r.last_passes for r in rows])),
+        },
         "predicted_against_measured": {
             "pearson": float(np.corrcoef(predicted, measured)[0, 1]) if defined else None,
-            "median_gap_share": float(np.median([r.gap_share for r in rows])),
         },
     }
 
@@ -207,6 +227,10 @@ def _print(summary: dict[str, Any]) -> None:
             cells.append(f"{100 * row[key]['share']:.0f} % ({100 * low:.0f}–{100 * high:.0f})")
         table.add_row(name, str(row["named"]["count"]), *cells)
     Console().print(table)
+    settled = ", ".join(f"{rung} {100 * share['share']:.0f} %" for rung, share in summary["settled"].items())
+    passes = summary["passes"]
+    Console().print(f"supported at the rung: {settled}")
+    Console().print(f"mean passes: {passes['ladder']:.0f}; the last rung alone: {passes['last_rung_alone']:.0f}")
     r = summary["predicted_against_measured"]["pearson"]
     told = "not defined" if r is None else f"r = {r:.2f}"
     Console().print(f"predicted against measured effect of the first claim: {told}")

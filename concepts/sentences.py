@@ -93,10 +93,11 @@ def _claim_sentence(checked: CheckedClaim, decided: Decided, what: str, opening:
         opening: how a confirmed claim is led up to.
     """
     if checked.status == "confirmed":
-        text = (
-            f"{opening} {what}; with that taken out its score {_fall(checked.measured)} "
-            f"(predicted {number(abs(checked.claim.predicted), 1)}) and {_after(checked, decided)}."
-        )
+        # Effects that were measured, and only then stated, were not predicted.
+        foretold = abs(checked.claim.predicted - checked.measured) > 1e-6
+        beside = f" (predicted {number(abs(checked.claim.predicted), 1)})" if foretold else ""
+        fall = f"{_fall(checked.measured)}{beside}"
+        text = f"{opening} {what}; with that taken out its score {fall} and {_after(checked, decided)}."
         return Sentence(text, (checked.claim.name,), True)
     verb = _VERBS.get(checked.claim.modality, "had")
     found = "made no difference that counts" if checked.status == "negligible" else "raised the score instead"

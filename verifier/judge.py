@@ -118,6 +118,13 @@ def judge(trial: Trial, criteria: Criteria | None = None) -> Verdict:
     test, first = trial.test, trial.claims[0]
     if test is None:
         return Verdict("inconclusive", ("No control edit was measured, so chance is not ruled out.",), "too-small")
+    if all(abs(c.claim.predicted - c.measured) < 1e-6 for c in trial.claims):
+        reason = (
+            f"What it states was measured ({_claims(len(trial.claims))}), and of comparable evidence it would not be "
+            f"as right (p = {number(test.p, 3)}); taking out the first claim's evidence changes the score by "
+            f"{nats(first.measured)} nats."
+        )
+        return Verdict("supported", (reason, *_also(trial, "holds")), "holds")
     reason = (
         f"Its predictions agree with what was measured ({percent(test.agreement)}, {_claims(len(trial.claims))}), and "
         f"would not of comparable evidence (p = {number(test.p, 3)}); taking out the first claim's evidence changes "

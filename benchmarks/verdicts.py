@@ -35,7 +35,6 @@ from benchmarks._subjects import Pictures, photograph
 from veridical.errors import InputError, VeridicalError
 from veridical.modalities.attribution import attribute
 from veridical.modalities.contract import Observation, System
-from veridical.modalities.engines.task import Method
 from veridical.modalities.observation import prepare
 from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.verifier.account import Account, state
@@ -45,7 +44,7 @@ from veridical.verifier.ladder import RUNGS, Climb, LadderSettings, climb, gradi
 from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, VerifySettings, verify
 
-__all__ = ["ENGINES", "main", "measure", "summarise"]
+__all__ = ["main", "measure", "summarise"]
 
 FIRST = FIRST_SEED + 600_000
 """Seed of the first scene: no scene of the model card's, nor of any other benchmark's."""
@@ -57,10 +56,8 @@ PHOTOGRAPHS = (
 """Photographs that scikit-image's wheel carries."""
 
 SUBJECTS = ("courier", "efficientnet-lite0")
-ENGINES = ("gradient", "few-steps", "smoothgrad", "path", "occlusion", "lime", "grad-cam")
-"""Engines whose accounts are verified beside measured effects."""
 SLOW = ("few-steps", "smoothgrad", "path", "occlusion", "lime", "grad-cam")
-"""Those that are run on a part of the inputs only."""
+"""Engines whose accounts are verified on a part of the inputs only."""
 
 
 @dataclass(frozen=True)
@@ -149,16 +146,10 @@ def _told(found: Verification, proposing: float = 0.0) -> dict[str, Any]:
     }
 
 
-def _method(name: str) -> Method | str:
-    from veridical.modalities.engines.blackbox.lime import Lime
-    from veridical.modalities.engines.smooth import SmoothGrad
-
-    return {"smoothgrad": SmoothGrad(samples=16), "lime": Lime(samples=300)}.get(name, name)
-
-
 def _engine(name: str, laboratory: Laboratory, difference: float) -> Mapping[str, np.ndarray] | None:
     """Contributions of the evidence units by an engine that is no rung; None where it does not apply."""
     from veridical.fusion.frame import contributions
+    from veridical.modalities.engines.blackbox.lime import Lime
     from veridical.modalities.engines.smooth import noisy_gradients
     from veridical.modalities.scorer import Scorer
     from veridical.modalities.target import Target
@@ -174,7 +165,8 @@ def _engine(name: str, laboratory: Laboratory, difference: float) -> Mapping[str
         values = {"vision": segmentations["vision"].total(maps["pixels"].values)}
         scale = abs(difference) / max(float(np.abs(values["vision"]).sum()), 1e-12)
         return {"vision": values["vision"] * scale}
-    maps = attribute(laboratory.system, laboratory.prepared, _method(name), diagnosed=False).maps
+    method = Lime(samples=300) if name == "lime" else name
+    maps = attribute(laboratory.system, laboratory.prepared, method, diagnosed=False).maps
     return {m: np.asarray(maps[m]["evidence"].values, np.float64) for m in segmentations}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..modalities.wording import nats, number, percent
 from .account import CheckedClaim
@@ -77,6 +77,7 @@ class Trial:
         overtaken: share of the first claim's controls that lower the score more than it does, mean over operators.
         stability: of the first claim's effect under noise; None where it was not looked at.
         blocked: why nothing could be measured, in words.
+        agreement: of the predicted with the measured effects of all claims.
     """
 
     claims: tuple[CheckedClaim, ...] = ()
@@ -87,7 +88,6 @@ class Trial:
     stability: Stability | None = None
     blocked: str = ""
     agreement: float = 0.0
-    facts: tuple[str, ...] = field(default=())
 
 
 def rank_test(operator: str, effect: float, controls: Sequence[float]) -> RankTest:

@@ -246,7 +246,7 @@ class _Course:
             return
         self._measure_claims()
         progress(0.3)
-        if judge(replace(self.trial(), test=None), self.settings.criteria).cause != "too-small":
+        if judge(self.trial(), self.settings.criteria).cause != "too-small":
             return  # a claim that fails needs no control
         self._measure_controls(rng)
         progress(0.8)

@@ -17,6 +17,7 @@ from ..concepts.naming import Name, Namer
 from ..concepts.sentences import Decided, justify
 from ..errors import ContractError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
+from ..fusion.measure import Laboratory
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.diagnose import diagnose
 from ..modalities.evidence import Segmentation
@@ -27,7 +28,6 @@ from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
 from ..verifier.commitment import digest_array
 from ..verifier.ladder import Climb, LadderSettings, Proposal, climb
-from ..verifier.measure import Laboratory
 from ..verifier.verify import Reference, VerifySettings, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest

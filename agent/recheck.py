@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import ContractError, InputError, RecordError
+from ..fusion.measure import Laboratory
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.held import held
 from ..modalities.observation import prepare
@@ -18,7 +19,6 @@ from ..modalities.target import decision_score
 from ..verifier.commitment import digest_array
 from ..verifier.critic import criticise
 from ..verifier.ladder import Attempt, Climb, LadderSettings, Proposal, propose_at
-from ..verifier.measure import Laboratory
 from ..verifier.verify import Reference, VerifySettings, look_further, operators_of, unmeasurable, verify
 from .points import Point, commitments, compared, copies, maps, observed, same_reference, same_system
 from .tried import Tried, check_units, read_attempt, read_ladder

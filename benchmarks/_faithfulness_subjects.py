@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks._subjects import PHOTOGRAPHS, CappedReLU, efficientnet
 from benchmarks.causes import flipping_scenes
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.contract import Observation, Prepared, System
 from veridical.modalities.evidence import Segmentation
 from veridical.modalities.held import parts
@@ -25,7 +26,6 @@ from veridical.modalities.vision import Vision
 from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import Cause, mask, render, sample_scene
-from veridical.verifier.measure import Laboratory
 
 __all__ = [
     "EYES",

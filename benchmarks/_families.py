@@ -14,12 +14,12 @@ import numpy as np
 from scipy import ndimage
 
 from veridical.fusion.frame import contributions
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.contract import System
 from veridical.modalities.held import parts
 from veridical.modalities.scorer import Scorer
 from veridical.modalities.spectrum import forward
 from veridical.modalities.target import Target
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.places import places
 from veridical.verifier.redrawn import Redrawn, find_layers
 

@@ -27,13 +27,13 @@ from rich.table import Table
 
 from veridical.agent.explainer import prepare
 from veridical.errors import InputError, VeridicalError
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.contract import System
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
 from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
 from veridical.verifier.ladder import RUNGS, LadderSettings, climb
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, verify
 
 __all__ = ["Row", "flipping_scenes", "main", "measure", "summarise"]

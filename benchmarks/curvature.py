@@ -32,6 +32,7 @@ from benchmarks._curvature import Row, summarise
 from benchmarks._subjects import PHOTOGRAPHS, efficientnet
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.frame import contributions
+from veridical.fusion.tail import Head
 from veridical.modalities.contract import SplitSystem, System
 from veridical.modalities.evidence import Segmentation
 from veridical.modalities.observation import prepare
@@ -43,7 +44,6 @@ from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import render, sample_scene
 from veridical.verifier.predictions import Basis, predict
 from veridical.verifier.radius import RadiusSettings, radii, valid_to
-from veridical.verifier.tail import Head
 
 __all__ = ["connected", "main", "measure_courier", "measure_photographs"]
 

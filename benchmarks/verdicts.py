@@ -33,6 +33,7 @@ from torch import Tensor
 from benchmarks._families import FAMILIES, Stranger, families, randomised
 from benchmarks._subjects import Pictures, photograph
 from veridical.errors import InputError, VeridicalError
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.attribution import attribute
 from veridical.modalities.contract import Observation, System
 from veridical.modalities.observation import prepare
@@ -41,7 +42,6 @@ from veridical.verifier.account import Account, state
 from veridical.verifier.bounds import wilson
 from veridical.verifier.conformal import conformal_bound
 from veridical.verifier.ladder import RUNGS, Climb, LadderSettings, climb, gradient_only, propose_at
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, VerifySettings, verify
 
 __all__ = ["main", "measure", "summarise"]

@@ -11,12 +11,12 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.audio import Audio
 from veridical.modalities.contract import Modality
 from veridical.modalities.observation import prepare
 from veridical.modalities.text import Text
 from veridical.modalities.vision import Vision
-from veridical.verifier.measure import Laboratory
 
 Score = Callable[[Mapping[str, Tensor]], Tensor]
 

@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from .grouping import GroupSettings, measured_effects
     from .judge import Criteria, RankTest, Trial, Verdict, rank_test
     from .ladder import RUNGS, Attempt, Climb, LadderSettings, climb
-    from .measure import Laboratory
     from .novelty import Novelty
     from .predictions import Basis, Prediction, predict
     from .radius import Radius, RadiusSettings, radii
     from .sanity import Sanity, check_sanity
     from .sanity_judges import SanityCheck, SanitySettings
     from .stream import BettingTest, ConfidenceSequence, ELond, LordPlus
-    from .tail import Head
     from .verify import Reference, Verification, VerifySettings, look_further
 
 _HOME = {
@@ -50,8 +48,6 @@ _HOME = {
     "ELond": "stream",
     "Effect": "account",
     "GroupSettings": "grouping",
-    "Head": "tail",
-    "Laboratory": "measure",
     "LadderSettings": "ladder",
     "LordPlus": "stream",
     "Novelty": "novelty",
@@ -108,8 +104,6 @@ __all__ = [
     "ELond",
     "Effect",
     "GroupSettings",
-    "Head",
-    "Laboratory",
     "LadderSettings",
     "LordPlus",
     "Novelty",

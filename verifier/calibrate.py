@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from ..errors import ContractError, InputError
+from ..fusion.measure import Laboratory
 from ..modalities.contract import Observation, System
 from ..modalities.observation import prepare
 from .conformal import Calibration, read_calibration, write_calibration
 from .ladder import METHODS, LadderSettings, propose_at
-from .measure import Laboratory
 from .novelty import Novelty, features_of
 from .verify import Reference, VerifySettings, operators_of
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ContractError
+from ..fusion.measure import Laboratory, Operators
 from ..modalities.wording import nats, number
 from .agreement import agreement
 from .judge import Criteria
-from .measure import Laboratory, Operators
 from .sufficiency import union
 from .verify import Verification
 

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import InputError
+from ..fusion.measure import Laboratory, Operators
 from .claims import Claim, ClaimSettings, propose
-from .measure import Laboratory, Operators
 from .places import halve
 
 __all__ = ["Group", "GroupSettings", "Grouping", "measured_effects"]

@@ -18,13 +18,13 @@ from jaxtyping import Float
 
 from ..errors import ContractError, InputError
 from ..fusion.frame import contributions
+from ..fusion.measure import Laboratory
 from ..modalities.path import JointPath, PathSettings, integrate_path
 from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
 from .account import Account, state
 from .critic import Critique, criticise
 from .grouping import GroupSettings, measured_effects
-from .measure import Laboratory
 from .verify import Reference, Verification, VerifySettings, operators_of, unmeasurable, verify
 
 __all__ = ["METHODS", "RUNGS", "Attempt", "Climb", "LadderSettings", "Proposal", "climb", "gradient_only", "propose_at"]

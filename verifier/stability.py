@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..fusion.measure import Edit, Laboratory, Operators
 from ..modalities.contract import Prepared
-from .measure import Edit, Laboratory, Operators
 
 __all__ = ["Stability", "measure_stability", "noisy"]
 

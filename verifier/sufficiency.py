@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..fusion.measure import Edit, Laboratory, Operators
 from .account import CheckedClaim
 from .bounds import Share, hoeffding
-from .measure import Edit, Laboratory, Operators
 
 __all__ = ["Necessity", "measure_necessity", "measure_sufficiency", "union"]
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 
 from ..errors import ContractError, InputError
+from ..fusion.measure import Edit, Laboratory, Operators
 from .account import Account, CheckedClaim, Effect, state, status_of
 from .agreement import AgreementTest, agreement, agreement_test
 from .bounds import Share
@@ -20,7 +21,6 @@ from .commitment import Commitment, commit, digest_array
 from .conformal import Calibration
 from .controls import Controls, allot, draw_controls
 from .judge import Criteria, RankTest, Trial, Verdict, judge, rank_test
-from .measure import Edit, Laboratory, Operators
 from .novelty import LOGITS, Novelty, pool
 from .stability import Stability, measure_stability
 from .sufficiency import Necessity, measure_necessity, measure_sufficiency

@@ -21,6 +21,7 @@ from ...modalities.encoders.efficientnet import load_efficientnet_lite0
 from ...modalities.encoders.minilm import load_minilm
 from ...modalities.encoders.yamnet import load_yamnet
 from ...modalities.text import Text
+from ...modalities.unrolled import Unrolled
 from ...modalities.vision import Vision
 from .head import CourierHead
 from .policy import ACTIONS
@@ -102,6 +103,14 @@ class Courier:
     def decide(self, features: Mapping[str, Tensor]) -> Float[Tensor, "batch actions"]:
         """Return the scores (logits) of the actions from features; batches of one are broadcast."""
         return self.head(features)
+
+    def unroll(self, features: Mapping[str, Tensor], state: Tensor | None = None) -> Unrolled:
+        """Return the steps by which features become scores; see `CourierHead.unroll`."""
+        return self.head.unroll(features, state)
+
+    def attention(self, features: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
+        """Return for each step what is attended to; see `CourierHead.attention`."""
+        return self.head.attention(features)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "batch actions"]:
         """Return the scores of the actions; a sense missing from ``inputs`` is absent."""

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from tests.toys import CAT, READER, SENTENCE, SIREN, Toy, laboratory, reads_cat
+from veridical.fusion.measure import Laboratory
 from veridical.verifier.critic import Critique, criticise
 from veridical.verifier.judge import Verdict
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import Verification, VerifySettings, operators_of, verify
 
 TWO = SENTENCE.replace("street", "siren")

@@ -28,11 +28,11 @@ from tests.toys import (
 )
 from veridical.errors import ContractError, InputError
 from veridical.fusion.frame import contributions
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.path import gradient_times_change
 from veridical.verifier.account import Account
 from veridical.verifier.claims import ClaimSettings
 from veridical.verifier.grouping import Group, Grouping, GroupSettings, measured_effects
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import operators_of
 
 Build = Callable[[], Laboratory]

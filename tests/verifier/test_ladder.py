@@ -29,10 +29,10 @@ from tests.toys import (
     sound,
 )
 from veridical.errors import ContractError, InputError
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.path import PathSettings
 from veridical.verifier.grouping import GroupSettings
 from veridical.verifier.ladder import METHODS, RUNGS, Climb, LadderSettings, Proposal, climb, propose_at
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import VerifySettings, operators_of
 
 TWO = SENTENCE.replace("street", "siren")

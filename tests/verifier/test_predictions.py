@@ -15,12 +15,12 @@ from torch import Tensor
 
 from tests.toys import EARS, EYES, READER, Dropping, Split, Toy, linear
 from veridical.errors import ContractError, InputError
+from veridical.fusion.tail import Head
 from veridical.modalities.engines.curvature.hessian import STEP
 from veridical.modalities.scorer import Scorer
 from veridical.modalities.target import Target
 from veridical.scenarios.courier.model import load
 from veridical.verifier.predictions import REACH, Basis, Prediction, differences, path_effects, predict
-from veridical.verifier.tail import Head
 
 STOP = Target(0)
 ZERO = {"vision": torch.zeros(1, 1, dtype=torch.float64)}

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from tests.toys import EARS, EYES, READER, SENTENCE, Toy, reads_cat
 from veridical.errors import ContractError, InputError
+from veridical.fusion.tail import Head
 from veridical.modalities.scorer import Scorer
 from veridical.modalities.target import Target
 from veridical.scenarios.courier.model import load
 from veridical.verifier.predictions import Basis, Prediction, predict
 from veridical.verifier.radius import STRENGTHS, Radius, RadiusSettings, measure_strengths, radii, valid_to
-from veridical.verifier.tail import Head
 
 STOP = Target(0)
 ZERO = {"vision": torch.zeros(1, 1, dtype=torch.float64)}

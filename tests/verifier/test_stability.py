@@ -21,8 +21,8 @@ from tests.toys import (
     weights,
 )
 from veridical.errors import ContractError, InputError
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.observation import prepare
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.stability import Stability, measure_stability, noisy
 
 OBSERVATION = {"vision": picture(), "audio": sound(), "text": SENTENCE}

@@ -9,10 +9,10 @@ import pytest
 
 from tests.toys import CAT, READER, SENTENCE, SIREN, Toy, laboratory, picture, reads_cat, sees_red, sound
 from veridical.errors import ContractError, InputError
+from veridical.fusion.measure import Laboratory
 from veridical.verifier.account import CheckedClaim
 from veridical.verifier.bounds import hoeffding
 from veridical.verifier.claims import Claim
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.sufficiency import measure_necessity, measure_sufficiency, union
 
 OPERATORS = (

@@ -31,6 +31,7 @@ from tests.toys import (
 )
 from veridical.errors import InputError
 from veridical.fusion.frame import contributions
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.path import PathSettings, integrate_path
 from veridical.verifier.account import Account, state
 from veridical.verifier.agreement import agreement, agreement_test
@@ -39,7 +40,6 @@ from veridical.verifier.commitment import commit, digest_array
 from veridical.verifier.conformal import Calibration
 from veridical.verifier.grouping import measured_effects
 from veridical.verifier.judge import Criteria, rank_test
-from veridical.verifier.measure import Laboratory
 from veridical.verifier.verify import (
     Reference,
     Verification,

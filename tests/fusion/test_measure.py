@@ -23,9 +23,9 @@ from tests.toys import (
     weights,
 )
 from veridical.errors import ContractError, InputError
+from veridical.fusion.measure import Laboratory
 from veridical.modalities.observation import prepare
 from veridical.modalities.store import TensorStore
-from veridical.verifier.measure import Laboratory
 
 OBSERVATION = {"vision": picture(), "audio": sound(), "text": SENTENCE}
 WEIGHTS = weights(3, prepare(Toy(linear({})), OBSERVATION))

@@ -114,7 +114,7 @@ def tokens_at(head: CourierHead, features: dict[str, Tensor], step: int) -> Tens
     for m, x in features.items():
         x = x.flatten(3).transpose(2, 3) if m == "vision" else x
         parts[m] = head.project[m](x), (x == 0).all(-1)
-    tokens, hidden = head._at(parts, step)
+    tokens, hidden = head._at(parts, head._schedule(features)[step])
     return tokens[0][~hidden[0]]
 
 
@@ -156,3 +156,44 @@ def test_memory_carries_the_first_step_to_the_scores():
 def test_no_sense_and_an_unknown_sense_are_refused(senses, told):
     with pytest.raises(InputError, match=rf"^courier: senses given: {told}; give at least one of vision, audio, text"):
         make_head()({m: torch.zeros(1, 3, 5) for m in senses})
+
+
+@pytest.mark.parametrize("senses", [("vision", "audio", "text"), ("audio", "text"), ("vision",), ("text",)])
+def test_unrolled_steps_end_in_the_scores_of_the_head(senses):
+    head, features = make_head(), {m: x for m, x in make_features(2).items() if m in senses}
+    unrolled = head.unroll(features)
+    state = unrolled.start
+    for inputs in unrolled.inputs:
+        state = unrolled.advance(state, inputs)
+    torch.testing.assert_close(unrolled.read(state), head(features))
+    for inputs, origins in zip(unrolled.inputs, unrolled.origins, strict=True):
+        for m, x in inputs.items():
+            assert torch.equal(x, features[m][:, origins[m].tolist()])
+
+
+def test_a_state_given_is_carried_on():
+    head, features = make_head(), make_features(1)
+    whole = head.unroll(features)
+    half = whole.advance(whole.start, whole.inputs[0])
+    assert torch.equal(head.unroll(features, half).start, half)
+
+
+def test_attention_of_a_step_sums_to_one_less_what_goes_to_nothing():
+    head, features = make_head(), make_features(2)
+    for k, step in enumerate(head.attention(features)):
+        whole = sum(weights.flatten(1).sum(1) for weights in step.values())
+        assert (whole < 1).all()
+        assert (whole > 0.2).all()
+        assert step["vision"].shape == (2, 3, TINY.cells, TINY.cells)
+        assert step["vision"].flatten(2).sum(2).count_nonzero() == 2, "one frame a step"
+        assert bool(step["vision"][:, k].any())
+
+
+def test_attention_is_even_where_keys_are_the_same():
+    head, features = make_head(), make_features(1)
+    with torch.no_grad():
+        head.key.weight.zero_()
+        head.key.bias.zero_()
+    first = head.attention(features)[0]
+    count = TINY.cells**2 + 3 + features["text"].shape[1] + 1
+    torch.testing.assert_close(first["text"], torch.full_like(first["text"], 1 / count))

@@ -9,7 +9,7 @@ its units at the most, are left out, or a unit too many in a true claim would ma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from ..modalities.evidence import Segmentation
 
-__all__ = ["Controls", "allot", "draw_controls"]
+__all__ = ["Controls", "allot", "draw_beside", "draw_controls"]
 
 
 @dataclass(frozen=True)
@@ -109,3 +109,39 @@ def draw_controls(
     # Those that match first, otherwise as they were drawn: chance alone decides, and nobody can tell beforehand.
     edits = tuple(sorted(drawn, key=lambda edit: not drawn[edit])[:count])
     return Controls(edits, tuple(ratio(edit) for edit in edits), sum(drawn[edit] for edit in edits))
+
+
+def draw_beside(
+    segmentation: Segmentation,
+    energy: Float[np.ndarray, " units"],
+    claim: Sequence[int],
+    clear: Collection[int],
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[tuple[int, ...], ...]:
+    """Draw edits like a claim that share no unit with what must be kept clear of.
+
+    Where there are too few that are grown together (a clause among few words), scattered ones of the same size follow;
+    where too few units are left for that size, all that can be left are smaller.
+
+    Args:
+        segmentation: evidence units of the claim's sense.
+        energy: as in `draw_controls`.
+        claim: the claim's units.
+        clear: units that no edit may hold, the claim's own for example.
+        count: edits wanted.
+        rng: seeded by what neither the system nor the explainer chooses.
+
+    Returns:
+        At most ``count`` different edits, unit indices ascending; those grown together and of like energy first.
+    """
+    kept = set(clear)
+    free = [u for u in range(len(segmentation)) if u not in kept]
+    like = draw_controls(segmentation, energy, claim, 4 * count, rng).edits
+    found = dict.fromkeys(edit for edit in like if not kept.intersection(edit))
+    size = min(len(claim), len(free))
+    for _ in range(10 * count):
+        if size == 0 or len(found) >= count:
+            break
+        found[tuple(sorted(rng.choice(free, size, replace=False).tolist()))] = None
+    return tuple(found)[:count]

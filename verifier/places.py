@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 
 from ..modalities.evidence import EvidenceUnit, Segmentation
 
-__all__ = ["halve", "places"]
+__all__ = ["halve", "places", "ringed", "windows"]
 
 FRAME = 0.15
 """How far frames lie apart, as a share of a frame's width: a thing is the same thing a second later."""
@@ -63,3 +64,61 @@ def halve(
     cut = int(np.searchsorted(np.cumsum(each) / each.sum(), 0.5)) + 1
     cut = min(max(cut, 1), len(chosen) - 1)
     return tuple(tuple(sorted(chosen[part].tolist())) for part in (order[:cut], order[cut:]))
+
+
+def windows(segmentation: Segmentation, width: float = 0.5) -> tuple[tuple[int, ...], ...]:
+    """Return overlapping windows over a sense: what a thing in the middle is not cut apart by.
+
+    Boxes of a share ``width`` of the picture's sides, through all frames; spans of time of all frequencies; runs of
+    words, and each sentence. Each begins half a width after the one before.
+
+    Args:
+        segmentation: the units of the sense.
+        width: side of a window, as a share of the whole.
+
+    Returns:
+        Units by window, indices ascending; no window twice, none empty, none that holds all units.
+    """
+    if not len(segmentation):
+        return ()
+    at = places(segmentation)
+    pictures = segmentation.units[0].frame is not None
+    moving = at[:, 1:] if pictures else at[:, 1:] if segmentation.units[0].span is not None else at[:, :1]
+    steps = np.arange(0, 1 - width + 1e-9, width / 2)
+    found: dict[tuple[int, ...], None] = {}
+    for corner in itertools.product(*[steps] * moving.shape[1]):
+        low = np.asarray(corner)
+        inside = ((moving >= low - 1e-9) & (moving <= low + width + 1e-9)).all(1)
+        found[tuple(np.flatnonzero(inside).tolist())] = None
+    for sentence in _sentences(segmentation):
+        found[sentence] = None
+    return tuple(units for units in found if 0 < len(units) < len(segmentation))
+
+
+def _sentences(segmentation: Segmentation) -> list[tuple[int, ...]]:
+    """Words between marks that end a sentence; none where units are not words, or do not tell their text."""
+    sentences: list[list[int]] = [[]]
+    for unit in segmentation.units:
+        if unit.text is None:
+            return []
+        sentences[-1].append(unit.index)
+        if unit.text.rstrip("\"')”’").endswith((".", "!", "?", ";", ":")):
+            sentences.append([])
+    return [tuple(words) for words in sentences if words]
+
+
+def ringed(segmentation: Segmentation, units: Sequence[int], share: float = 0.5) -> frozenset[int]:
+    """Return units with what lies around them: rings of neighbours, until there are three times as many.
+
+    Args:
+        segmentation: the units of the sense.
+        units: where rings begin.
+        share: of all units, how many must be left outside at least; a ring that would leave fewer is not added.
+    """
+    found = set(units)
+    while len(found) < 3 * len(units):
+        grown = found | {n for u in found for n in segmentation.neighbours[u]}
+        if grown == found or len(segmentation) - len(grown) < share * len(segmentation):
+            break
+        found = grown
+    return frozenset(found)

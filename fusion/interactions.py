@@ -1,0 +1,217 @@
+"""Interactions: what two pieces of evidence do together that neither does alone, measured and predicted.
+
+The interaction of evidence a and b is the second difference of four scores: as it is, without a, without b, without
+both, ``I = s - s(-a) - s(-b) + s(-ab)``, nats. It is positive where each needs the other (without one of them the other
+does nothing more), negative where each stands in for the other, and 0 where their effects add up.
+
+Its prediction is the mixed block of the Hessian, ``d_a' H d_b``, with d the change that taking away makes: exact for a
+score of second order. For large edits it is averaged over all strengths of both edits (the path form,
+``integral of d_a' H(x - u d_a - v d_b) d_b du dv``). For evidence of different senses that *is* I, by the fundamental
+theorem of calculus applied twice: it tests the quadrature and shows where the curvature lies, and is no evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..modalities.contract import SplitSystem
+from ..modalities.engines.curvature.hessian import hessian_vector
+from ..modalities.scorer import Scorer
+from ..modalities.target import Target
+from .measure import Edit, Laboratory, Operators
+from .tail import Head
+
+__all__ = ["Evidence", "Foretold", "Interaction", "foretell", "joined", "measure_interactions"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Evidence units of one sense that are edited together.
+
+    Attributes:
+        sense: the sense.
+        units: unit indices, ascending.
+    """
+
+    sense: str
+    units: tuple[int, ...]
+
+    def edit(self) -> Edit:
+        """Return the edit that takes the evidence away."""
+        return {self.sense: self.units}
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """What two pieces of evidence do together.
+
+    Attributes:
+        a: one piece.
+        b: the other; they share no unit.
+        effects: effect of taking away a, b, and both: a row for each set of operators, nats.
+    """
+
+    a: Evidence
+    b: Evidence
+    effects: tuple[tuple[float, float, float], ...]
+
+    @property
+    def each(self) -> tuple[float, ...]:
+        """The interaction under each set of operators, nats."""
+        return tuple(both - a - b for a, b, both in self.effects)
+
+    @property
+    def measured(self) -> float:
+        """The interaction, mean over the sets of operators, nats."""
+        return float(np.mean(self.each))
+
+    @property
+    def kind(self) -> str:
+        """``synergy`` (each needs the other) or ``redundancy`` (each stands in for the other)."""
+        return "synergy" if self.measured > 0 else "redundancy"
+
+    @property
+    def share(self) -> float:
+        """Size of the interaction as a share of the largest of the three effects; 0 where none of them moves."""
+        largest = float(np.abs(np.mean(self.effects, axis=0)).max())
+        return abs(self.measured) / largest if largest > 0 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        sides = {name: {"sense": e.sense, "units": list(e.units)} for name, e in (("a", self.a), ("b", self.b))}
+        told = {"measured": self.measured, "range": [min(self.each), max(self.each)], "kind": self.kind}
+        return {**sides, **told, "effects": np.mean(self.effects, axis=0).tolist(), "share": self.share}
+
+
+def joined(a: Evidence, b: Evidence) -> Edit:
+    """Return the edit that takes both away.
+
+    Raises:
+        InputError: they share a unit.
+    """
+    if a.sense != b.sense:
+        return {a.sense: a.units, b.sense: b.units}
+    shared = sorted(set(a.units) & set(b.units))
+    if shared:
+        raise InputError(f"interactions: both pieces hold {a.sense} unit {shared[0]}; give pieces that share none")
+    return {a.sense: tuple(sorted((*a.units, *b.units)))}
+
+
+def measure_interactions(
+    laboratory: Laboratory, pairs: Sequence[tuple[Evidence, Evidence]], operators: Sequence[Operators]
+) -> tuple[Interaction, ...]:
+    """Measure pairs of evidence, within a sense or across senses; single edits are made once, whatever their pairs.
+
+    Args:
+        laboratory: the system before the observation.
+        pairs: pieces of evidence that share no unit.
+        operators: sets of infill operators, one for each sense that is edited; at least one set.
+
+    Raises:
+        InputError: a pair shares a unit, an unknown unit or operator, or no operators.
+        ContractError: the system cannot be measured.
+    """
+    if not operators:
+        raise InputError("interactions: no infill operators; give at least one set")
+    edits = [edit for a, b in pairs for edit in (a.edit(), b.edit(), joined(a, b))]
+    rows = [laboratory.measure(edits, chosen).effect.double().view(-1, 3).tolist() for chosen in operators]
+    return tuple(
+        Interaction(a, b, tuple((float(x), float(y), float(z)) for x, y, z in (row[k] for row in rows)))
+        for k, (a, b) in enumerate(pairs)
+    )
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """An interaction as curvature has it, nats.
+
+    Attributes:
+        local: mixed block of the Hessian at the input; what the account can say beforehand.
+        path: the same averaged over all strengths of both edits; for evidence of different senses a quadrature of what
+            is measured.
+    """
+
+    local: float
+    path: float
+
+
+def foretell(
+    laboratory: Laboratory, pairs: Sequence[tuple[Evidence, Evidence]], operators: Operators, nodes: int = 4
+) -> tuple[Foretold, ...]:
+    """Foretell interactions from second derivatives, under one set of operators.
+
+    Of a system that can be split, changes and derivatives are those of its features; what an encoder itself bends
+    between two pieces of the same sense is then not in the figures.
+
+    Args:
+        laboratory: the system before the observation.
+        pairs: pieces of evidence.
+        operators: infill operator of each sense that is edited.
+        nodes: Gauss-Legendre points a side of the square of strengths, for the path form.
+
+    Raises:
+        InputError: an unknown unit or operator, or fewer than one node.
+        ContractError: a layer has no second derivative, or one is not finite.
+    """
+    if nodes < 1:
+        raise InputError(f"interactions: {nodes} nodes a side; give at least 1")
+    split = isinstance(laboratory.system, SplitSystem)
+    head = Head(laboratory.system) if isinstance(laboratory.system, SplitSystem) else None
+    scorer = Scorer(head or laboratory.system, Target(laboratory.action))
+    here = {m: p.tensor for m, p in laboratory.prepared.items()}
+    changes = _changes(laboratory, [e for pair in pairs for e in pair], operators, head)
+    here = head.encode(here) if split and head is not None else here
+    at, weight = np.polynomial.legendre.leggauss(nodes)
+    strengths = [(float(u), float(v), float(p * q)) for u, p in _unit(at, weight) for v, q in _unit(at, weight)]
+    found = []
+    for a, b in pairs:
+        local = _block(scorer, here, (a, changes[a]), (b, changes[b]), (0.0, 0.0))
+        path = sum(w * _block(scorer, here, (a, changes[a]), (b, changes[b]), (u, v)) for u, v, w in strengths)
+        found.append(Foretold(local, float(path)))
+    return tuple(found)
+
+
+def _unit(at: np.ndarray, weight: np.ndarray) -> list[tuple[float, float]]:
+    """Nodes and weights of the interval from 0 to 1."""
+    return [(float((x + 1) / 2), float(w / 2)) for x, w in zip(at, weight, strict=True)]
+
+
+def _changes(
+    laboratory: Laboratory, pieces: Sequence[Evidence], operators: Operators, head: Head | None
+) -> dict[Evidence, Tensor]:
+    """Return what taking away each piece changes, ``x - x(-a)``, in features where there is a head; (1, ...)."""
+    found: dict[Evidence, Tensor] = {}
+    for m, prepared in laboratory.prepared.items():
+        mine = [e for e in dict.fromkeys(pieces) if e.sense == m]
+        if not mine:
+            continue
+        edits = [list(e.units) for e in mine]
+        segmentation = laboratory.segmentations[m]
+        edited = laboratory.system.modalities[m].infill(prepared, edits, operators[m], segmentation)
+        rows = torch.cat((prepared.tensor, edited))
+        rows = rows if head is None else head.encode({m: rows})[m]
+        found |= {e: rows[:1] - rows[k + 1 : k + 2] for k, e in enumerate(mine)}
+    return found
+
+
+def _block(
+    scorer: Scorer,
+    here: Mapping[str, Tensor],
+    one: tuple[Evidence, Tensor],
+    other: tuple[Evidence, Tensor],
+    strength: tuple[float, float],
+) -> float:
+    """Return ``d_a' H d_b`` where a share of both pieces is taken away."""
+    (a, change_a), (b, change_b) = one, other
+    point = dict(here)
+    point[a.sense] = point[a.sense] - strength[0] * change_a
+    point[b.sense] = point[b.sense] - strength[1] * change_b
+    curved = hessian_vector(scorer, point, {b.sense: change_b})
+    return float((curved[a.sense].double() * change_a.double()).sum())

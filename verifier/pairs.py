@@ -1,0 +1,215 @@
+"""Pairs: do two pieces of evidence act together, more than random pieces do?
+
+The null is that of the verifier: evidence like it. One side of a pair is held and the other changed for random
+evidence of the same size, shape and energy that lies clear of it (parts of one thing play its part), and then the
+other way round. A pair is *found*
+if its interaction is larger than with either side changed, by rank tests at level alpha (Holm's correction over all
+pairs that were proposed), if it has the same sign under all operators, and if it is large: of effects that almost add
+up, what is left over says little, however reliably it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..errors import InputError
+from ..fusion.interactions import Evidence, Interaction, measure_interactions
+from ..fusion.measure import Laboratory, Operators
+from .claims import ClaimSettings
+from .controls import draw_beside
+from .grouping import GroupSettings, measured_effects
+from .places import ringed, windows
+from .verify import unit_energy
+
+__all__ = ["PairSettings", "PairTest", "check_pairs", "gather", "propose_pairs"]
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How pairs are proposed and tested.
+
+    Attributes:
+        alpha: level of the test, over all pairs together.
+        least: an interaction is large if it is at least this share of the largest of the three effects.
+        nats: and at least so large in itself.
+        controls: random pieces for each side of a pair; ``most / alpha`` less one are needed to find one of ``most``.
+        most: pairs proposed at the most.
+        groups: groups measured in each sense where evidence is gathered.
+        largest: largest share of a sense's units in one piece.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    alpha: float = 0.05
+    least: float = 0.25
+    nats: float = 0.5
+    controls: int = 59
+    most: int = 3
+    groups: int = 40
+    largest: float = 0.6
+
+    def __post_init__(self) -> None:
+        fits = 0 < self.alpha < 1 and self.least >= 0 and self.nats >= 0 and min(self.most, self.groups) >= 1
+        if not (fits and (self.controls + 1) * self.alpha >= self.most):
+            raise InputError(
+                f"pairs: {self}; alpha is between 0 and 1, the others positive, and controls at least most / alpha - 1 "
+                f"({self.most / self.alpha - 1:.0f} here), for with fewer nothing can be found"
+            )
+
+
+@dataclass(frozen=True)
+class PairTest:
+    """What the test made of a pair.
+
+    Attributes:
+        interaction: as it was measured, under all operators.
+        p: the larger p-value of the two sides, corrected for the number of pairs; None where it was not tested, for it
+            is not large or not of one sign.
+        controls: random pieces that stood in for a and for b.
+        found: whether the pair acts together.
+    """
+
+    interaction: Interaction
+    p: float | None
+    controls: tuple[int, int]
+    found: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**self.interaction.to_dict(), "p": self.p, "controls": list(self.controls), "found": self.found}
+
+
+def gather(
+    laboratory: Laboratory,
+    rankings: Sequence[Mapping[str, Float[np.ndarray, " units"]]],
+    operators: Sequence[Operators],
+    settings: PairSettings | None = None,
+) -> tuple[Evidence, ...]:
+    """Return the evidence that matters most in each sense, found by measuring, sense by sense.
+
+    Args:
+        laboratory: the system before the observation.
+        rankings: what gradients make of each unit; they say where to look.
+        operators: sets of infill operators; evidence counts if it does under each of them.
+        settings: how many groups are measured in a sense.
+
+    Raises:
+        ContractError: the system cannot be measured.
+    """
+    settings = settings or PairSettings()
+    found = []
+    for m, segmentation in laboratory.segmentations.items():
+        if not len(segmentation):
+            continue
+        alone = replace(laboratory, segmentations={m: segmentation})
+        searched = GroupSettings(groups=settings.groups, single=0, claims=ClaimSettings(largest=settings.largest))
+        seen = [(m, units) for units in windows(segmentation)]
+        grouping = measured_effects(alone, [{m: r[m]} for r in rankings], operators, seen, searched)
+        laboratory.passes = alone.passes
+        found += [Evidence(m, claim.units) for claim in grouping.claims[:1]]
+    return tuple(found)
+
+
+def propose_pairs(
+    laboratory: Laboratory,
+    evidence: Sequence[Evidence],
+    operators: Sequence[Operators],
+    settings: PairSettings | None = None,
+    *,
+    within: bool = False,
+) -> tuple[Interaction, ...]:
+    """Measure all pairs of evidence, and return those that interact most.
+
+    Args:
+        laboratory: the system before the observation.
+        evidence: pieces to pair.
+        operators: sets of infill operators.
+        settings: how many pairs are returned.
+        within: whether pairs of one sense count as well.
+
+    Raises:
+        InputError: an unknown unit or operator.
+        ContractError: the system cannot be measured.
+    """
+    settings = settings or PairSettings()
+    pairs = [
+        (a, b)
+        for a, b in combinations(dict.fromkeys(evidence), 2)
+        if a.sense != b.sense or (within and not set(a.units) & set(b.units))
+    ]
+    found = measure_interactions(laboratory, pairs, operators)
+    return tuple(sorted(found, key=lambda i: -abs(i.measured))[: settings.most])
+
+
+def check_pairs(
+    laboratory: Laboratory,
+    proposed: Sequence[Interaction],
+    operators: Operators,
+    rng: np.random.Generator,
+    settings: PairSettings | None = None,
+) -> tuple[PairTest, ...]:
+    """Test pairs against random pairs.
+
+    Args:
+        laboratory: the system before the observation.
+        proposed: pairs as they were measured under all sets of operators.
+        operators: the set under which random pieces are measured; the pair is measured under it as well.
+        rng: seeded by what neither the system nor the explainer chooses.
+        settings: how.
+
+    Raises:
+        ContractError: the system cannot be measured.
+    """
+    settings = settings or PairSettings()
+    if len(proposed) > settings.most:
+        raise InputError(f"pairs: {len(proposed)} were proposed; the test has controls for {settings.most} at most")
+    raw: dict[int, tuple[float, tuple[int, int]]] = {}
+    for k, pair in enumerate(proposed):
+        signs = {np.sign(value) for value in pair.each}
+        if pair.share >= settings.least and abs(pair.measured) >= settings.nats and len(signs) == 1:
+            raw[k] = _against_random(laboratory, pair, operators, rng, settings.controls)
+    adjusted = _holm({k: p for k, (p, _) in raw.items()}, len(proposed))
+    return tuple(
+        PairTest(
+            interaction=pair,
+            p=adjusted.get(k),
+            controls=raw[k][1] if k in raw else (0, 0),
+            found=k in raw and adjusted[k] <= settings.alpha,
+        )
+        for k, pair in enumerate(proposed)
+    )
+
+
+def _against_random(
+    laboratory: Laboratory, pair: Interaction, operators: Operators, rng: np.random.Generator, count: int
+) -> tuple[float, tuple[int, int]]:
+    """Return the larger p-value of the two sides, and how many random pieces stood in for each."""
+    own = abs(measure_interactions(laboratory, [(pair.a, pair.b)], [operators])[0].measured)
+    ps, counts = [], []
+    for moved, held in ((pair.a, pair.b), (pair.b, pair.a)):
+        segmentation = laboratory.segmentations[moved.sense]
+        clear = {*ringed(segmentation, moved.units), *(held.units if held.sense == moved.sense else ())}
+        energy = unit_energy(laboratory, moved.sense)
+        drawn = draw_beside(segmentation, energy, moved.units, clear, count, rng)
+        pairs = [(Evidence(moved.sense, units), held) for units in drawn]
+        sizes = [abs(i.measured) for i in measure_interactions(laboratory, pairs, [operators])]
+        # A permutation p-value is never 0 (Phipson and Smyth, SAGMB 2010).
+        ps.append((1 + sum(size >= own for size in sizes)) / (1 + len(sizes)))
+        counts.append(len(sizes))
+    return max(ps), (counts[0], counts[1])
+
+
+def _holm(ps: Mapping[int, float], count: int) -> dict[int, float]:
+    """Holm's step-down adjustment (Scandinavian Journal of Statistics, 1979); those not tested count as not found."""
+    found, last = {}, 0.0
+    for rank, (k, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
+        last = max(last, min(1.0, (count - rank) * p))
+        found[k] = last
+    return found

@@ -85,6 +85,8 @@ def signal_digest(prepared: Prepared) -> str:
 def _signal(prepared: Prepared) -> dict[str, Any]:
     told: dict[str, Any] = {"present": True, "digest": signal_digest(prepared), "notes": list(prepared.notes)}
     told["duration"] = prepared.duration
+    if prepared.clock is not None:
+        told["clock"] = prepared.clock.to_dict()
     if prepared.modality == "vision":
         told |= {"frames": len(prepared.raw), "sizes": [[int(f.shape[1]), int(f.shape[0])] for f in prepared.raw]}
     elif prepared.modality == "audio":

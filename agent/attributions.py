@@ -18,7 +18,7 @@ from ..modalities.attribution import METHODS, Attribution, attribute
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.methods import find_method
 from ..modalities.evidence import Segmentation
-from ..modalities.observation import prepare
+from ..modalities.observation import prepare, segment
 from ..modalities.saliency import SaliencyMap
 from ..modalities.scorer import Scorer
 from ..modalities.target import Target
@@ -71,7 +71,7 @@ def compute(system: System, observation: Observation, asked: Asked) -> Attribute
     prepared = prepare(system, observation)
     target = _target(system, prepared, asked)
     by_method = {name: attribute(system, prepared, m, target, seed=asked.seed) for name, m in methods.items()}
-    return Attributed(system, prepared, {m: system.modalities[m].segment(p) for m, p in prepared.items()}, by_method)
+    return Attributed(system, prepared, segment(system, prepared), by_method)
 
 
 def _target(system: System, prepared: Mapping[str, Prepared], asked: Asked) -> Target | str | None:

@@ -74,13 +74,13 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
     from .report import check_report, write_report
 
     name, calibration = options["name"], options["calibration"]
-    observation = given_senses(options["camera"], options["microphone"], options["instruction"])
+    observation = given_senses(options)
     if report:
         check_report(report)
     if record:
         check_target(record)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
-        system, seen = load_observed(name, observation)
+        system, seen = load_observed(name, observation, options["clock"])
         from .explainer import Settings
         from .explainer import explain as explained
 
@@ -128,9 +128,9 @@ def attribute(names: tuple[str, ...], as_json: bool, **options: Any) -> None:
     missing = [path for path in targets if not path.parent.is_dir()]
     if missing:
         raise InputError(f"{missing[0]}: no folder {missing[0].parent} to write to; make it first")
-    observation = given_senses(options["camera"], options["microphone"], options["instruction"])
+    observation = given_senses(options)
     with contextlib.redirect_stdout(sys.stderr):
-        system, seen = load_observed(options["name"], observation)
+        system, seen = load_observed(options["name"], observation, options["clock"])
         asked = Asked(
             names or ("integrated-gradients",), options["action"], options["against"], options["seed"], options["layer"]
         )

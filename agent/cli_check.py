@@ -46,9 +46,9 @@ def check(names: tuple[str, ...], seed: int, layer: str | None, as_json: bool, *
     from .cli_options import load_observed
 
     name = options["name"]
-    observation = given_senses(options["camera"], options["microphone"], options["instruction"])
+    observation = given_senses(options)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
-        system, seen = load_observed(name, observation)
+        system, seen = load_observed(name, observation, options["clock"])
         with _progress() as advance:
             found = _examine(system, seen, _Asked(names, seed, layer), advance)
     if as_json:

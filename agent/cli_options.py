@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,12 @@ _OBSERVATION = (
     click.option("--microphone", metavar="FILE", help="A sound file (WAV, FLAC or OGG): what it hears."),
     click.option("--instruction", metavar="TEXT", help="The instruction in words: what it reads."),
     click.option(
+        "--clock",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE.json",
+        help="When each signal was: its start, drift or timestamps, by sense; unless said, all begin at 0.",
+    ),
+    click.option(
         "--system", "name", default="courier", show_default=True, metavar="NAME", help="The system to explain."
     ),
 )
@@ -33,18 +40,23 @@ def observation_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def given_senses(camera: tuple[str, ...], microphone: str | None, instruction: str | None) -> dict[str, Any]:
+def given_senses(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the observation of the options given; senses that were not are left out."""
-    given = {"vision": list(camera) or None, "audio": microphone, "text": instruction}
+    given = {"vision": list(options["camera"]) or None, "audio": options["microphone"], "text": options["instruction"]}
     return {sense: signal for sense, signal in given.items() if signal is not None}
 
 
-def load_observed(name: str, observation: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-    """Return a system, and the observation given or else the system's own example.
+def load_observed(
+    name: str, observation: Mapping[str, Any], clock: Path | None = None
+) -> tuple[Any, Mapping[str, Any]]:
+    """Return a system, and the observation given or else the system's own example, with its clocks.
 
     Raises:
-        InputError: no such system, a sense that it lacks, or nothing to look at.
+        InputError: no such system, a sense that it lacks, nothing to look at, or a file that holds no clocks.
     """
+    from .clocks import read_clocks, with_clocks
+
+    clocks = read_clocks(clock) if clock else {}
     system = load_system(name)
     unknown = [sense for sense in observation if sense not in system.modalities]
     if unknown:
@@ -54,7 +66,7 @@ def load_observed(name: str, observation: Mapping[str, Any]) -> tuple[Any, Mappi
             f"no input was given, and system {name!r} has no example of its own (a method example()); give "
             "--camera, --microphone or --instruction"
         )
-    return system, observation or system.example()
+    return system, with_clocks(observation or system.example(), clocks)
 
 
 class ManyValues(click.Command):

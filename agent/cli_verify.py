@@ -41,12 +41,12 @@ def verify(record: Path, as_json: bool, **options: Any) -> None:
     from .record import read_record
 
     result, arrays = read_record(record)
-    observation = given_senses(options["camera"], options["microphone"], options["instruction"])
+    observation = given_senses(options)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
         from .cli_calibrate import read_for
         from .recheck import recheck
 
-        system, seen = load_observed(options["name"], observation)
+        system, seen = load_observed(options["name"], observation, options["clock"])
         folder = options["calibration"]
         reference = read_for(system, folder) if folder else None
         with _progress() as advance:

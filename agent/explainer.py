@@ -22,7 +22,7 @@ from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.diagnose import diagnose
 from ..modalities.evidence import Segmentation
 from ..modalities.held import held
-from ..modalities.observation import prepare
+from ..modalities.observation import prepare, segment
 from ..modalities.saliency import Diagnostics
 from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
@@ -92,8 +92,10 @@ def _diagnose(system: System, prepared: Mapping[str, Prepared], action: int) -> 
 
 def _content(system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, decision: str) -> dict[str, Any]:
     """What a commitment holds beside the claims: digests of observation, system, saliency and evidence units."""
+    clocks = {m: p.clock.to_dict() for m, p in prepared.items() if p.clock is not None}
     return {
         "observation": {m: signal_digest(p) for m, p in prepared.items()},
+        **({"clocks": clocks} if clocks else {}),
         "system": {"name": getattr(system, "name", type(system).__name__), "digest": getattr(system, "digest", None)},
         "decision": decision,
         "saliency": {
@@ -165,7 +167,7 @@ class ExplanationAgent:
         system, settings = self.system, self.settings
         with clock.stage("prepare"):
             prepared = prepare(system, observation)
-            segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+            segmentations = segment(system, prepared)
         # A signal with nothing to edit (an empty text) still takes part in the decision, but rests on no evidence.
         with clock.stage("decide"):
             logits = _decide(system, prepared)

@@ -98,7 +98,13 @@ def observed(committed: Mapping[str, Any], prepared: Mapping[str, Prepared]) -> 
             bad.append(f"{m} was absent and is there now")
         elif signal_digest(prepared[m]) != fixed[m]:
             bad.append(f"{m} is another signal")
+        elif _clock(prepared[m]) != committed.get("clocks", {}).get(m):
+            bad.append(f"{m} has another clock")
     return Point("observation", not bad, _told(bad) or f"the same {', '.join(prepared)}")
+
+
+def _clock(prepared: Prepared) -> dict[str, Any] | None:
+    return None if prepared.clock is None else prepared.clock.to_dict()
 
 
 def same_system(committed: Mapping[str, Any], system: System) -> Point:

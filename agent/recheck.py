@@ -11,15 +11,18 @@ import torch
 
 from ..errors import ContractError, InputError, RecordError
 from ..fusion.measure import Laboratory
+from ..modalities.clock import Clock
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.held import held
-from ..modalities.observation import prepare
+from ..modalities.observation import prepare, segment
 from ..modalities.scorer import logits_of
 from ..modalities.target import decision_score
+from ..modalities.timed import Timed
 from ..verifier.commitment import digest_array
 from ..verifier.critic import criticise
 from ..verifier.ladder import Attempt, Climb, LadderSettings, Proposal, propose_at
 from ..verifier.verify import Reference, VerifySettings, look_further, operators_of, unmeasurable, verify
+from .clocks import with_clocks
 from .points import Point, commitments, compared, copies, maps, observed, same_reference, same_system
 from .tried import Tried, check_units, read_attempt, read_ladder
 from .verdicts import by_action, claim_told, further_told, verdict_told
@@ -103,7 +106,7 @@ def recheck(
     tried, ladder, points = _parsed(result, arrays)
     recorded = str(result["verdict"]["verdict"])
     with held(system):
-        prepared = prepare(system, observation)
+        prepared = prepare(system, _timed(observation, result))
         own: Reference | None = getattr(system, "reference", None)
         known = reference or own or Reference()
         committed = tried[-1].committed
@@ -115,6 +118,13 @@ def recheck(
         return _again(result, tried, ladder, _Bench(system, prepared, known), points, progress)
 
 
+def _timed(observation: Observation, result: Mapping[str, Any]) -> Observation:
+    """The observation with the clocks that were recorded, where it comes without."""
+    told = {m: signal["clock"] for m, signal in result["observation"].items() if signal.get("clock")}
+    bare = {m: c for m, c in told.items() if observation.get(m) is not None and not isinstance(observation[m], Timed)}
+    return with_clocks(observation, {m: Clock.from_dict(c) for m, c in bare.items()})
+
+
 class _Bench:
     """The system before the observation, anew."""
 
@@ -122,7 +132,7 @@ class _Bench:
         self.reference = reference
         with torch.no_grad():
             self.logits = logits_of(system, {m: p.tensor for m, p in prepared.items()}, 1, "for one observation")[0]
-        segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+        segmentations = segment(system, prepared)
         action = int(self.logits.argmax())
         score = float(decision_score(self.logits[None], action)[0])
         self.laboratory = Laboratory(system, prepared, segmentations, action, score=score)

@@ -19,7 +19,7 @@ from veridical.fusion.measure import Laboratory
 from veridical.modalities.contract import Observation, Prepared, System
 from veridical.modalities.evidence import Segmentation
 from veridical.modalities.held import parts
-from veridical.modalities.observation import prepare
+from veridical.modalities.observation import prepare, segment
 from veridical.modalities.scorer import Inputs, Scorer
 from veridical.modalities.target import Target
 from veridical.modalities.vision import Vision
@@ -149,7 +149,7 @@ class Question:
 def ask(system: System, observation: Observation, layer: str, seed: int = 0) -> Question:
     """Return the question of why a system decides as it does."""
     prepared = prepare(system, observation)
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     with torch.no_grad():
         action = int(system({m: p.tensor for m, p in prepared.items()})[0].argmax())
     return Question(system, prepared, segmentations, action, layer, seed)

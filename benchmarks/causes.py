@@ -29,6 +29,7 @@ from veridical.agent.explainer import prepare
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.contract import System
+from veridical.modalities.observation import segment
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
 from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import load
@@ -117,7 +118,7 @@ def _names(scene: Scene, cause: Cause, verification: Verification, laboratory: L
 
 def _row(system: System, seed: int, scene: Scene, cause: Cause, decided: int, after: int) -> Row:
     prepared = prepare(system, render(scene))
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     rng = np.random.default_rng([23, seed])
     noise = {m: rng.standard_normal(len(s)) for m, s in segmentations.items()}
     # The last rung alone has a laboratory of its own, where nothing was measured before.

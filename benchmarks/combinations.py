@@ -34,7 +34,7 @@ from veridical.fusion.frame import contributions
 from veridical.fusion.interactions import Evidence, foretell
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.evidence import Segmentation
-from veridical.modalities.observation import prepare
+from veridical.modalities.observation import prepare, segment
 from veridical.modalities.path import gradient_times_change
 from veridical.modalities.target import decision_score
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
@@ -127,7 +127,7 @@ def _holds(evidence: Evidence, cause: Cause, scene: Scene, segmentations: Mappin
 def measure(courier: Courier, scene: Scene, seed: int, kind: str, settings: PairSettings) -> Row:
     """Look for pairs in one scene, and hold them against what rendering tells."""
     prepared = prepare(courier, render(scene))
-    segmentations = {m: courier.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(courier, prepared)
     with torch.no_grad():
         action = int(courier({m: p.tensor for m, p in prepared.items()}).argmax())
     laboratory = Laboratory(courier, prepared, segmentations, action)
@@ -201,10 +201,10 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         for r in rows
         for test, local, path in zip(r.tests, r.local, r.path, strict=True)
     ]
-    ranks = {}
+    ranks: dict[str, float | None] = {}
     for k, name in ((1, "local"), (2, "path")):
         enough = len(pairs) > 2
-        ranks[name] = float(spearmanr([p[0] for p in pairs], [p[k] for p in pairs]).statistic) if enough else None
+        ranks[name] = float(spearmanr([p[0] for p in pairs], [p[k] for p in pairs])[0]) if enough else None
     return {
         "pair_found": _share(sum(bool(r.right) for r in combined), len(combined)),
         "any_found_in_combinations": _share(sum(r.found for r in combined), len(combined)),

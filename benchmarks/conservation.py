@@ -34,7 +34,7 @@ from veridical.fusion.measure import Laboratory
 from veridical.fusion.senses import sense_shares
 from veridical.modalities.contract import Observation, System
 from veridical.modalities.held import held
-from veridical.modalities.observation import prepare
+from veridical.modalities.observation import prepare, segment
 from veridical.modalities.path import PathSettings, integrate_path
 from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.model import load
@@ -83,7 +83,7 @@ class Row:
 def measure(system: System, observation: Observation, seed: int = 0) -> Row:
     """Attribute one decision, fuse, and take away each sense as a whole."""
     prepared = prepare(system, observation)
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     with torch.no_grad(), held(system):
         action = int(system({m: p.tensor for m, p in prepared.items()}).argmax())
     times = [time.perf_counter()]
@@ -103,7 +103,7 @@ def measure(system: System, observation: Observation, seed: int = 0) -> Row:
         whole = {m: tuple(range(len(segmentations[m])))}
         effects = [float(laboratory.measure([whole], {m: o}).effect[0]) for o in system.modalities[m].operators]
         ablation[m] = -float(np.mean(effects))
-    spent = dict(zip(("path", "fusing", "coalitions"), np.diff(times).tolist(), strict=True))
+    spent: dict[str, float] = dict(zip(("path", "fusing", "coalitions"), np.diff(times).tolist(), strict=True))
     return Row(
         seed=seed,
         action=system.actions[action],
@@ -123,7 +123,7 @@ def _rank(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Spearman's correlation; None where one side does not vary."""
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
-    return float(spearmanr(a, b).statistic)
+    return float(spearmanr(a, b)[0])
 
 
 def _interval(a: np.ndarray, b: np.ndarray, draws: int = 1000) -> tuple[float, float]:

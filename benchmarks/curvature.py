@@ -35,7 +35,7 @@ from veridical.fusion.frame import contributions
 from veridical.fusion.tail import Head
 from veridical.modalities.contract import SplitSystem, System
 from veridical.modalities.evidence import Segmentation
-from veridical.modalities.observation import prepare
+from veridical.modalities.observation import prepare, segment
 from veridical.modalities.path import PathSettings, integrate_path
 from veridical.modalities.scorer import Inputs, Scorer
 from veridical.modalities.target import Target
@@ -111,7 +111,7 @@ def _cases(
     """Yield the edits of one observation, sense by sense; in features where the system can be split."""
     prepared = prepare(system, observation)
     inputs = {m: p.tensor for m, p in prepared.items()}
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     head = Head(system) if isinstance(system, SplitSystem) else None
     encode: Callable[[Inputs], Mapping[str, Tensor]] = dict if head is None else head.encode
     with torch.no_grad():

@@ -36,7 +36,7 @@ from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.attribution import attribute
 from veridical.modalities.contract import Observation, System
-from veridical.modalities.observation import prepare
+from veridical.modalities.observation import prepare, segment
 from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.verifier.account import Account, state
 from veridical.verifier.bounds import wilson
@@ -118,7 +118,7 @@ def _picture(number: int, first: int) -> tuple[System, Observation]:
 
 def _laboratory(system: System, observation: Observation) -> Laboratory:
     prepared = prepare(system, observation)
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     with torch.no_grad():
         action = int(system({m: p.tensor for m, p in prepared.items()})[0].argmax())
     return Laboratory(system, prepared, segmentations, action)

@@ -95,7 +95,7 @@ def fuse(
     shares: dict[str, float] = {}
     for m, p in prepared.items():
         views = system.modalities[m].attribute(p, gradients[m])
-        maps[m] = {view: _map(m, array, dims, coords, origin) for view, (dims, coords, array) in views.items()}
+        maps[m] = {v: _map(p, array, dims, coords, origin) for v, (dims, coords, array) in views.items()}
         per_element = views["units"][2]
         values[m] = segmentations[m].total(per_element)
         shares[m] = float(np.sum(per_element, dtype=np.float64))
@@ -123,14 +123,17 @@ def fuse_units(
         views = {"units": spread(values[m], system.modalities[m], p, segmentations[m])}
         if m == "text":
             views["words"] = (("word",), {"word": np.arange(len(segmentations[m]))}, np.asarray(values[m], np.float64))
-        maps[m] = {view: _map(m, array, dims, coords, origin) for view, (dims, coords, array) in views.items()}
+        maps[m] = {v: _map(p, array, dims, coords, origin) for v, (dims, coords, array) in views.items()}
     shares = {m: float(np.sum(v)) for m, v in values.items()}
     return _framed(maps, segmentations, {m: np.asarray(v, np.float64) for m, v in values.items()}, shares)
 
 
 def _map(
-    modality: str, values: np.ndarray, dims: tuple[str, ...], coords: Mapping[str, np.ndarray], origin: MapOrigin
+    prepared: Prepared, values: np.ndarray, dims: tuple[str, ...], coords: Mapping[str, np.ndarray], origin: MapOrigin
 ) -> SaliencyMap:
+    modality = prepared.modality
+    if prepared.clock is not None:  # a sense's own seconds, put on the clock of all
+        coords = {k: prepared.clock(v) if k in ("time", "sample") else v for k, v in coords.items()}
     return SaliencyMap(
         modality=modality,
         values=np.asarray(values, np.float32),

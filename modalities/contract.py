@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from .clock import Clock
 from .evidence import EvidenceUnit, Segmentation
 
 __all__ = ["Modality", "Observation", "Prepared", "SplitSystem", "System"]
@@ -33,9 +34,10 @@ class Prepared:
         baseline: what absence is on an attribution path; same shape as ``tensor``.
         raw: the signal as given, for display and digest: a tuple of uint8 (height, width, 3) arrays, which may differ
             in size, float32 (samples,) at the modality's rate, or the string.
-        duration: seconds that the signal spans on the observation's clock, which starts at 0.
+        duration: seconds that the signal spans on its own clock, which starts at 0.
         notes: what the user must be told (resampled, mixed down, truncated ...), one sentence each.
         detail: what the modality itself needs later (token ids, scale factors ...).
+        clock: from the signal's own seconds to the observation's; None where they are the same.
     """
 
     modality: str
@@ -45,6 +47,7 @@ class Prepared:
     duration: float
     notes: tuple[str, ...] = ()
     detail: Mapping[str, Any] = field(default_factory=dict)
+    clock: Clock | None = None
 
 
 @runtime_checkable

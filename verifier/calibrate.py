@@ -13,7 +13,7 @@ import torch
 from ..errors import ContractError, InputError
 from ..fusion.measure import Laboratory
 from ..modalities.contract import Observation, System
-from ..modalities.observation import prepare
+from ..modalities.observation import prepare, segment
 from .conformal import Calibration, read_calibration, write_calibration
 from .ladder import METHODS, LadderSettings, propose_at
 from .novelty import Novelty, features_of
@@ -109,7 +109,7 @@ def calibrate(
 
 def _laboratory(system: System, observation: Observation) -> Laboratory:
     prepared = prepare(system, observation)
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     with torch.no_grad():
         action = int(system({m: p.tensor for m, p in prepared.items()})[0].argmax())
     return Laboratory(system, prepared, segmentations, action)

@@ -15,7 +15,7 @@ from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.methods import find_method
 from ..modalities.engines.task import Method
 from ..modalities.evidence import Segmentation
-from ..modalities.observation import prepare
+from ..modalities.observation import prepare, segment
 from ..modalities.scorer import Inputs, Scorer
 from ..modalities.target import Target
 
@@ -111,7 +111,7 @@ def find_subject(
         logits = asked.logits({m: p.tensor for m, p in prepared.items()})[0]
     if target is None:
         target = Target(int(logits.argmax()), kind="log-odds" if len(logits) > 1 else "logit")
-    segmentations = {m: system.modalities[m].segment(p) for m, p in prepared.items()}
+    segmentations = segment(system, prepared)
     return Subject(system, prepared, segmentations, chosen, target, tuple(map(float, logits)), seed)
 
 

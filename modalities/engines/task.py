@@ -18,6 +18,7 @@ from torch import Tensor
 from ..contract import Modality, Prepared
 from ..evidence import Segmentation
 from ..scorer import Scorer
+from ..timed import place
 
 __all__ = ["Answer", "Contributions", "LayerMap", "Method", "Sensitivities", "Task", "Term", "UnitValues"]
 
@@ -56,7 +57,7 @@ class Task:
     @cached_property
     def segmentations(self) -> dict[str, Segmentation]:
         """Evidence units by sense."""
-        return {m: self.senses[m].segment(p) for m, p in self.prepared.items()}
+        return {m: place(self.senses[m].segment(p), p) for m, p in self.prepared.items()}
 
 
 @dataclass(frozen=True)

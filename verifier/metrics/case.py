@@ -18,6 +18,7 @@ from ...modalities.engines.blackbox.coalitions import Game, unit_players
 from ...modalities.engines.chunk import Layout
 from ...modalities.engines.task import Method, Task
 from ...modalities.evidence import Segmentation
+from ...modalities.observation import segment
 from ...modalities.scorer import Scorer
 from ...modalities.target import Target
 from .fills import Fill, pixels
@@ -68,7 +69,7 @@ class Case:
     @cached_property
     def segmentations(self) -> dict[str, Segmentation]:
         """Evidence units by sense."""
-        return {m: self.system.modalities[m].segment(p) for m, p in self.prepared.items()}
+        return segment(self.system, self.prepared)
 
     @cached_property
     def effects(self) -> Removal:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ..errors import InputError, RecordError
 from . import pictures, views
 from .charts import claim_rows, control_rows, ladder_steps, layered
+from .fused_views import fused
 from .wording import (
     MARKS,
     SENSES,
@@ -137,6 +138,7 @@ def _view(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
         "saw": views.saw(result, arrays),
         "heard": views.heard(result, arrays),
         "read": views.read(result),
+        "fusion": fused(result, arrays),
         "claims": views.claims(result, arrays),
         "truth_axis": truth,
         "measured": {row["id"]: row for row in measured},

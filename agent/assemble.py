@@ -179,7 +179,8 @@ def _timing(spent: Mapping[str, float], findings: Findings) -> dict[str, Any]:
         "forward_ms": main["decide"],
         "attribution_ms": main["attribute"],
         "verification_ms": main["verify"],
-        "rest_ms": spent["total"] - sum(main.values()),
+        "fusion_ms": spent.get("fuse", 0.0),
+        "rest_ms": spent["total"] - sum(main.values()) - spent.get("fuse", 0.0),
         "passes": {"forward": 1 + gradients + edits, "backward": gradients},
         "x_forward": spent["total"] / max(main["decide"], 1e-6),
     }

@@ -32,6 +32,7 @@ from ..verifier.verify import Reference, VerifySettings, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest
 from .explanation import Explanation
+from .fuse import Fused, FusionSettings, fuse_further
 
 __all__ = ["ExplanationAgent", "Settings", "explain"]
 
@@ -46,6 +47,7 @@ class Settings:
         ladder: which rungs are climbed, and how far.
         verify: operators, controls, what *supported* asks for.
         namer: how sure an encoder must be to give a name; None gives no names, and loads no encoder for them.
+        fusion: what is looked into of the senses together; None looks into nothing.
         reference: what was measured of the system beforehand (`veridical.verifier.calibrate`); by default the
             system's own ``reference``, if it has one.
         salt: fixed salt of the control edits, for repeating a verification; by default a fresh one is drawn after the
@@ -55,6 +57,7 @@ class Settings:
     ladder: LadderSettings = field(default_factory=LadderSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
     namer: Namer | None = field(default_factory=Namer)
+    fusion: FusionSettings | None = field(default_factory=FusionSettings)
     reference: Reference | None = None
     salt: str | None = None
 
@@ -150,8 +153,8 @@ class ExplanationAgent:
 
         Args:
             observation: one signal per sense; senses left out are absent.
-            progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``name``) and the share
-                of it that is done.
+            progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``name``, ``fuse``) and
+                the share of it that is done.
 
         Raises:
             InputError: the observation cannot be used.
@@ -202,8 +205,15 @@ class ExplanationAgent:
             fused = frames[id(final.proposal)]
             findings = self._conclude(prepared, segmentations, logits, climbed, fused)
             findings = replace(findings, diagnostics=diagnostics, notes=held_notes)
+        with clock.stage("fuse") as advance:
+            found = Fused({}, {})
+            if settings.fusion is not None:
+                found = fuse_further(laboratory, fused, climbed, settings.namer, settings.fusion, advance)
         spent = {**clock.spent, "total": 1000 * (time.perf_counter() - started)}
-        return Explanation(assemble(findings, spent), collect_arrays(findings))
+        result, arrays = assemble(findings, spent), collect_arrays(findings)
+        if found.told:
+            result["fusion"], arrays = found.told, {**arrays, **found.arrays}
+        return Explanation(result, arrays)
 
     def _fuse(self, laboratory: Laboratory, proposal: Proposal, diagnostics: Mapping[str, Diagnostics]) -> FusedFrame:
         """Bring a proposal's saliency into one frame: that of its path, or of what was measured."""

@@ -30,6 +30,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from veridical.errors import InputError, VeridicalError
+from veridical.fusion.coalitions import measure_coalitions
 from veridical.fusion.frame import contributions
 from veridical.fusion.interactions import Evidence, foretell
 from veridical.fusion.measure import Laboratory
@@ -42,7 +43,7 @@ from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import Courier, load
 from veridical.scenarios.courier.policy import RULES
 from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
-from veridical.verifier.pairs import PairSettings, PairTest, check_pairs, gather, propose_pairs
+from veridical.verifier.pairs import PairSettings, PairTest, find_pairs
 from veridical.verifier.verify import operators_of
 
 __all__ = ["COMBINED", "Row", "main", "measure", "summarise", "true_interactions"]
@@ -134,9 +135,8 @@ def measure(courier: Courier, scene: Scene, seed: int, kind: str, settings: Pair
     slopes = gradient_times_change(courier, prepared, action)
     ranking = contributions(courier, prepared, segmentations, slopes)
     operators = operators_of(laboratory, 2)
-    evidence = gather(laboratory, [ranking], operators, settings)
-    proposed = propose_pairs(laboratory, evidence, operators, settings)
-    tests = check_pairs(laboratory, proposed, operators[0], np.random.default_rng([11, seed]), settings)
+    coalitions = measure_coalitions(courier, prepared, action)
+    tests = find_pairs(laboratory, coalitions, [ranking], operators, np.random.default_rng([11, seed]), settings).tests
     told = foretell(laboratory, [(t.interaction.a, t.interaction.b) for t in tests], operators[0])
     true = true_interactions(courier, scene, action)
     return Row(
@@ -182,9 +182,11 @@ def _scenes(courier: Courier, kind: str, count: int, first: int, partition: str)
     found = 0
     for seed in range(first, first + 20 * count):
         scene = sample_scene(seed, partition, rules[seed % len(rules)])
-        if found < count and _fits(courier, scene, 2 if kind == "combination" else 1):
+        if _fits(courier, scene, 2 if kind == "combination" else 1):
             found += 1
             yield seed, scene
+        if found == count:
+            return
 
 
 def _share(hits: int, count: int) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     ]
     ranks: dict[str, float | None] = {}
     for k, name in ((1, "local"), (2, "path")):
-        enough = len(pairs) > 2
+        enough = len(pairs) > 2 and min(len({p[0] for p in pairs}), len({p[k] for p in pairs})) > 1
         ranks[name] = float(spearmanr([p[0] for p in pairs], [p[k] for p in pairs])[0]) if enough else None
     return {
         "pair_found": _share(sum(bool(r.right) for r in combined), len(combined)),

@@ -74,6 +74,16 @@ class Coalitions:
                 shares[m] += dividend / len(members)
         return shares
 
+    def interaction(self) -> dict[Coalition, float]:
+        """Return how much each two senses act together, nats, what more senses do with them shared out evenly.
+
+        The Shapley interaction index (Grabisch and Roubens, International Journal of Game Theory, 1999):
+        ``I(S) = sum over T that hold S of d(T) / (|T| - |S| + 1)``, d the dividends.
+        """
+        every = self.dividends()
+        pairs = [frozenset(pair) for pair in combinations(self.senses, 2)]
+        return {s: sum(d / (len(t) - 1) for t, d in every.items() if s <= t) for s in pairs}
+
     def matrix(self) -> Float[np.ndarray, "senses senses"]:
         """Return what each sense does alone (the diagonal) and what each pair does beyond its two senses, nats.
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,7 +139,7 @@ class OpenClip(NameSpace):
 
 @functools.cache
 def load_conse() -> Conse:
-    """Return the default space; its names are embedded on first use and kept (about 10 s on one core)."""
+    """Return the default space; its names are embedded on first use (about 10 s on one core) and kept in the cache."""
     return Conse()
 
 
@@ -157,6 +161,28 @@ def _minilm(texts: tuple[str, ...]) -> Vectors:
     return rows[np.argsort(order)]
 
 
+def _kept(texts: tuple[str, ...]) -> Vectors:
+    """Embeddings of names, from the user's cache where they were computed before with the same weights."""
+    from ..modalities.encoders.minilm import load_minilm
+    from ..modalities.weights import CATALOGUE, cache_folder
+
+    key = sha256("\n".join((CATALOGUE["minilm"].sha256, *texts)).encode()).hexdigest()[:32]
+    path = cache_folder() / "names" / f"{key}.npy"
+    shape = (len(texts), load_minilm().embedding.shape[1])
+    # A cache that is broken or can't be written costs time, and nothing else.
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        found = np.load(path, allow_pickle=False)
+        if found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all():
+            return found
+    found = _minilm(texts).astype(np.float32)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.save(file, found)
+        Path(file.name).replace(path)
+    return found
+
+
 def _imagenet_names() -> tuple[str, ...]:
     from ..modalities.encoders.efficientnet import load_efficientnet_lite0
 
@@ -175,7 +201,7 @@ def _defined() -> Vectors:
     from timm.data.imagenet_info import ImageNetInfo
 
     info = ImageNetInfo()
-    return _minilm(tuple(info.index_to_description(index, detailed=True) for index in range(1000)))
+    return _kept(tuple(info.index_to_description(index, detailed=True) for index in range(1000)))
 
 
 @functools.cache
@@ -186,7 +212,7 @@ def _imagenet(near: int) -> Bank:
 @functools.cache
 def _heard() -> Vectors:
     """Embeddings of AudioSet's classes."""
-    return _minilm(_audioset_names())
+    return _kept(_audioset_names())
 
 
 @functools.cache

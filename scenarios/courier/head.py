@@ -21,10 +21,12 @@ from ...errors import InputError
 from ...modalities.unrolled import Unrolled
 from .policy import ACTIONS
 
-__all__ = ["CourierHead", "HeadSize"]
+__all__ = ["WINDOW", "WINDOW_HOP", "CourierHead", "HeadSize"]
 
-_WINDOW_HOP = 0.48
-_WINDOW = 0.975
+WINDOW_HOP = 0.48
+"""Seconds from one sound window to the next."""
+WINDOW = 0.975
+"""Seconds of a sound window."""
 
 
 @dataclass(frozen=True)
@@ -196,14 +198,14 @@ class CourierHead(nn.Module):
     def _schedule(self, features: Mapping[str, Tensor]) -> list[dict[str, list[int]]]:
         """Return which frame (the last one stays), sound windows and words are at hand in each second."""
         windows = features["audio"].shape[1] if "audio" in features else 0
-        seconds = max(1, int((windows - 1) * _WINDOW_HOP + _WINDOW)) if windows else 1
+        seconds = max(1, int((windows - 1) * WINDOW_HOP + WINDOW)) if windows else 1
         frames = features["vision"].shape[1] if "vision" in features else 1
         schedule = []
         for step in range(max(frames, seconds)):
-            starts = [(w, w * _WINDOW_HOP) for w in range(windows)]
+            starts = [(w, w * WINDOW_HOP) for w in range(windows)]
             own = {
                 "vision": [min(step, frames - 1)],
-                "audio": [w for w, start in starts if start < step + 1 and start + _WINDOW > step],
+                "audio": [w for w, start in starts if start < step + 1 and start + WINDOW > step],
                 "text": list(range(features["text"].shape[1])) if "text" in features else [],
             }
             schedule.append({m: own[m] for m in features})

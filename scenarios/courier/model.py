@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
@@ -23,7 +24,7 @@ from ...modalities.encoders.yamnet import load_yamnet
 from ...modalities.text import Text
 from ...modalities.unrolled import Unrolled
 from ...modalities.vision import Vision
-from .head import CourierHead
+from .head import WINDOW, WINDOW_HOP, CourierHead
 from .policy import ACTIONS
 
 if TYPE_CHECKING:
@@ -111,6 +112,14 @@ class Courier:
     def attention(self, features: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
         """Return for each step what is attended to; see `CourierHead.attention`."""
         return self.head.attention(features)
+
+    def row_times(self, modality: str, rows: int) -> Float[np.ndarray, "rows 2"] | None:
+        """Return the first and last second of each row of a sense's features; of words None, for they have no time."""
+        if modality == "text":
+            return None
+        hop, length = (WINDOW_HOP, WINDOW) if modality == "audio" else (1.0, 1.0)
+        starts = np.arange(rows) * hop
+        return np.stack([starts, starts + length], 1)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "batch actions"]:
         """Return the scores of the actions; a sense missing from ``inputs`` is absent."""

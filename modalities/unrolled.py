@@ -31,7 +31,7 @@ class Unrolled:
 
     start: Tensor
     inputs: tuple[Mapping[str, Tensor], ...]
-    origins: tuple[Mapping[str, Int[np.ndarray, " rows"]], ...]
+    origins: tuple[Mapping[str, Int[np.ndarray, " _"]], ...]
     times: tuple[tuple[float, float], ...]
     advance: Callable[[Tensor, Mapping[str, Tensor]], Tensor]
     read: Callable[[Tensor], Float[Tensor, "batch actions"]]

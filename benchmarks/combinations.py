@@ -26,7 +26,6 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from veridical.errors import InputError, VeridicalError
@@ -34,6 +33,7 @@ from veridical.fusion.coalitions import measure_coalitions
 from veridical.fusion.frame import contributions
 from veridical.fusion.interactions import Evidence, foretell
 from veridical.fusion.measure import Laboratory
+from veridical.modalities.engines.ranks import rank_correlation
 from veridical.modalities.evidence import Segmentation
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.path import gradient_times_change
@@ -206,7 +206,9 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     ranks: dict[str, float | None] = {}
     for k, name in ((1, "local"), (2, "path")):
         enough = len(pairs) > 2 and min(len({p[0] for p in pairs}), len({p[k] for p in pairs})) > 1
-        ranks[name] = float(spearmanr([p[0] for p in pairs], [p[k] for p in pairs])[0]) if enough else None
+        ranks[name] = (
+            rank_correlation(np.array([p[0] for p in pairs]), np.array([p[k] for p in pairs])) if enough else None
+        )
     return {
         "pair_found": _share(sum(bool(r.right) for r in combined), len(combined)),
         "any_found_in_combinations": _share(sum(r.found for r in combined), len(combined)),

@@ -24,7 +24,6 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from scipy.stats import spearmanr
 
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.coalitions import measure_coalitions
@@ -33,6 +32,7 @@ from veridical.fusion.frame import MapOrigin, fuse
 from veridical.fusion.measure import Laboratory
 from veridical.fusion.senses import sense_shares
 from veridical.modalities.contract import Observation, System
+from veridical.modalities.engines.ranks import rank_correlation
 from veridical.modalities.held import held
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.path import PathSettings, integrate_path
@@ -120,10 +120,7 @@ def measure(system: System, observation: Observation, seed: int = 0) -> Row:
 
 
 def _rank(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Spearman's correlation; None where one side does not vary."""
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(spearmanr(a, b)[0])
+    return rank_correlation(np.array(a), np.array(b))
 
 
 def _interval(a: np.ndarray, b: np.ndarray, draws: int = 1000) -> tuple[float, float]:
@@ -198,17 +195,19 @@ def _print(told: Mapping[str, Any]) -> None:
 
 def _kept(path: Path | None) -> dict[int, Row]:
     """Scenes that were measured before."""
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"conservation: there is no folder for the rows' file {path.name!r}; make it first")
     if path is None or not path.exists():
         return {}
     try:
         rows = [Row(**json.loads(line)) for line in path.read_text().splitlines()]
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise InputError(f"conservation: {path.name!r} does not hold rows of this benchmark: {error}") from error
     return {row.seed: row for row in rows}
 
 
 def _rows(count: int, first: int, partition: str, kept: Path | None) -> Iterator[Row]:
-    system, known = load(), _kept(kept)
+    known, system = _kept(kept), load()
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for seed in progress.track(range(first, first + count), description="scenes"):

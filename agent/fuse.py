@@ -219,8 +219,9 @@ class _Work:
         target = Target(self.laboratory.action)
         found = [step.to_dict() for step in arrivals(self.system, self.prepared, target)]
         clock = next((p.clock for p in self.prepared.values() if p.clock is not None), None)
-        for step in found if clock is not None else ():
-            step["time"] = [float(t) for t in clock(np.array(step["time"]))]
+        if clock is not None:
+            for step in found:
+                step["time"] = [float(t) for t in clock(np.array(step["time"]))]
         return {"arrivals": found}
 
     def matches(self) -> Plain:

@@ -205,10 +205,8 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     ]
     ranks: dict[str, float | None] = {}
     for k, name in ((1, "local"), (2, "path")):
-        enough = len(pairs) > 2 and min(len({p[0] for p in pairs}), len({p[k] for p in pairs})) > 1
-        ranks[name] = (
-            rank_correlation(np.array([p[0] for p in pairs]), np.array([p[k] for p in pairs])) if enough else None
-        )
+        measured, foretold = np.array([p[0] for p in pairs]), np.array([p[k] for p in pairs])
+        ranks[name] = rank_correlation(measured, foretold) if len(pairs) > 2 else None
     return {
         "pair_found": _share(sum(bool(r.right) for r in combined), len(combined)),
         "any_found_in_combinations": _share(sum(r.found for r in combined), len(combined)),

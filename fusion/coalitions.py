@@ -102,10 +102,12 @@ def measure_coalitions(system: System, prepared: Mapping[str, Prepared], action:
     """Score every coalition of the senses that are present.
 
     Raises:
-        InputError: more than `MOST` senses.
+        InputError: no sense, or more than `MOST`.
         ContractError: scores of a wrong shape, or not finite.
     """
     senses = tuple(prepared)
+    if not senses:
+        raise InputError("coalitions: no sense; give at least one prepared signal")
     if len(senses) > MOST:
         raise InputError(f"coalitions: {len(senses)} senses make {2 ** len(senses)} coalitions; give at most {MOST}")
     every = _subsets(senses)

@@ -66,8 +66,8 @@ def _condition(prepared: Prepared) -> Condition:
 
 
 def _seen(prepared: Prepared) -> Condition:
-    frames = prepared.tensor[0].flatten(1)
-    if float(frames.std(1, correction=0).max()) < FLAT:
+    frames = prepared.tensor[0].flatten(2)  # each colour by itself: a frame that is all red shows nothing
+    if float(frames.std(2, correction=0).max()) < FLAT:
         if float(frames.mean()) < DARK:
             return Condition("black", "The camera is black: no frame shows anything.")
         return Condition("blank", "Every frame is of one colour: the camera is covered or blinded.")

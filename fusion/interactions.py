@@ -120,6 +120,8 @@ def measure_interactions(
     """
     if not operators:
         raise InputError("interactions: no infill operators; give at least one set")
+    for chosen in operators:
+        _check(laboratory, pairs, chosen)
     edits = [edit for a, b in pairs for edit in (a.edit(), b.edit(), joined(a, b))]
     rows = [laboratory.measure(edits, chosen).effect.double().view(-1, 3).tolist() for chosen in operators]
     return tuple(
@@ -162,6 +164,7 @@ def foretell(
     """
     if nodes < 1:
         raise InputError(f"interactions: {nodes} nodes a side; give at least 1")
+    _check(laboratory, pairs, operators)
     split = isinstance(laboratory.system, SplitSystem)
     head = Head(laboratory.system) if isinstance(laboratory.system, SplitSystem) else None
     scorer = Scorer(head or laboratory.system, Target(laboratory.action))
@@ -176,6 +179,13 @@ def foretell(
         path = sum(w * _block(scorer, here, (a, changes[a]), (b, changes[b]), (u, v)) for u, v, w in strengths)
         found.append(Foretold(local, float(path)))
     return tuple(found)
+
+
+def _check(laboratory: Laboratory, pairs: Sequence[tuple[Evidence, Evidence]], operators: Operators) -> None:
+    for piece in dict.fromkeys(e for pair in pairs for e in pair):
+        if piece.sense not in laboratory.prepared or piece.sense not in operators:
+            what = "signal" if piece.sense not in laboratory.prepared else "infill operator"
+            raise InputError(f"interactions: evidence of {piece.sense!r}, of which there is no {what}; give one")
 
 
 def _unit(at: np.ndarray, weight: np.ndarray) -> list[tuple[float, float]]:

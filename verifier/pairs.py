@@ -25,10 +25,13 @@ from ..fusion.measure import Laboratory, Operators
 from .claims import ClaimSettings
 from .controls import draw_beside
 from .grouping import GroupSettings, measured_effects
-from .places import ringed, windows
+from .places import around, windows
 from .verify import unit_energy
 
 __all__ = ["PairSearch", "PairSettings", "PairTest", "check_pairs", "find_pairs", "gather", "propose_pairs"]
+
+TIE = 1e-4
+"""Interactions that differ by this share of themselves are the same: scores are float32."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,11 @@ class PairSettings:
 
     def __post_init__(self) -> None:
         fits = 0 < self.alpha < 1 and min(self.together, self.least, self.nats) >= 0 and 0 < self.largest <= 1
-        if not (fits and min(self.most, self.groups) >= 1 and (self.controls + 1) * self.alpha >= self.most):
+        wanted = float(np.ceil(self.most / self.alpha - 1 - 1e-9)) if 0 < self.alpha < 1 else float("inf")
+        if not (fits and min(self.most, self.groups) >= 1 and self.controls >= wanted):
             raise InputError(
                 f"pairs: {self}; alpha is between 0 and 1, largest a share, the others positive, and controls at least "
-                f"most / alpha - 1 ({self.most / self.alpha - 1:.0f} here), for with fewer nothing can be found"
+                f"most / alpha - 1 ({wanted:.0f} here), for with fewer nothing can be found"
             )
 
 
@@ -232,6 +236,7 @@ def check_pairs(
         settings: how.
 
     Raises:
+        InputError: more pairs than the settings' ``most``.
         ContractError: the system cannot be measured.
     """
     settings = settings or PairSettings()
@@ -262,13 +267,13 @@ def _against_random(
     ps, counts = [], []
     for moved, held in ((pair.a, pair.b), (pair.b, pair.a)):
         segmentation = laboratory.segmentations[moved.sense]
-        clear = {*ringed(segmentation, moved.units), *(held.units if held.sense == moved.sense else ())}
+        clear = {*around(segmentation, moved.units), *(held.units if held.sense == moved.sense else ())}
         energy = unit_energy(laboratory, moved.sense)
         drawn = draw_beside(segmentation, energy, moved.units, clear, count, rng)
         pairs = [(Evidence(moved.sense, units), held) for units in drawn]
         sizes = [abs(i.measured) for i in measure_interactions(laboratory, pairs, [operators])]
         # A permutation p-value is never 0 (Phipson and Smyth, SAGMB 2010).
-        ps.append((1 + sum(size >= own for size in sizes)) / (1 + len(sizes)))
+        ps.append((1 + sum(size >= own * (1 - TIE) for size in sizes)) / (1 + len(sizes)))
         counts.append(len(sizes))
     return max(ps), (counts[0], counts[1])
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+from ..errors import InputError
 from ..modalities.evidence import EvidenceUnit, Segmentation
+from ..modalities.placed import PlacedUnit
 
-__all__ = ["halve", "places", "ringed", "windows"]
+__all__ = ["around", "halve", "places", "ringed", "windows"]
 
 FRAME = 0.15
 """How far frames lie apart, as a share of a frame's width: a thing is the same thing a second later."""
@@ -78,13 +81,18 @@ def windows(segmentation: Segmentation, width: float = 0.5) -> tuple[tuple[int, 
 
     Returns:
         Units by window, indices ascending; no window twice, none empty, none that holds all units.
+
+    Raises:
+        InputError: a width that is no share.
     """
     if not len(segmentation):
         return ()
     at = places(segmentation)
     pictures = segmentation.units[0].frame is not None
     moving = at[:, 1:] if pictures else at[:, 1:] if segmentation.units[0].span is not None else at[:, :1]
-    steps = np.arange(0, 1 - width + 1e-9, width / 2)
+    if not 0 < width < 1:
+        raise InputError(f"windows: width {width}; give a share of the whole, between 0 and 1")
+    steps = np.linspace(0, 1 - width, math.ceil((1 - width) / (width / 2) - 1e-9) + 1)
     found: dict[tuple[int, ...], None] = {}
     for corner in itertools.product(*[steps] * moving.shape[1]):
         low = np.asarray(corner)
@@ -101,10 +109,23 @@ def _sentences(segmentation: Segmentation) -> list[tuple[int, ...]]:
     for unit in segmentation.units:
         if unit.text is None:
             return []
-        sentences[-1].append(unit.index)
-        if unit.text.rstrip("\"')”’").endswith((".", "!", "?", ";", ":")):
+        # The marks after a word are no part of it: they stand in the gap before the next one.
+        gap = unit.gap if isinstance(unit, PlacedUnit) else None
+        if any(mark in (gap or "") for mark in ".!?;:"):
             sentences.append([])
+        sentences[-1].append(unit.index)
     return [tuple(words) for words in sentences if words]
+
+
+def around(segmentation: Segmentation, units: Sequence[int]) -> frozenset[int]:
+    """Return units with what may be part of the same thing: rings around them (`ringed`), and of words their sentences.
+
+    Sentences are left as they are where fewer units would lie outside of them than ``units`` has.
+    """
+    own = set(units)
+    whole = own.union(*(s for s in _sentences(segmentation) if own.intersection(s)))
+    near = ringed(segmentation, units)
+    return near | whole if len(segmentation) - len(near | whole) >= len(own) else near
 
 
 def ringed(segmentation: Segmentation, units: Sequence[int], share: float = 0.5) -> frozenset[int]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.verifier.test_claims import connected, line
 from veridical.modalities.evidence import EvidenceUnit, Segmentation
-from veridical.verifier.controls import Controls, allot, draw_controls
+from veridical.verifier.controls import Controls, allot, draw_beside, draw_controls
 
 
 def grid(frames: int, side: int) -> Segmentation:
@@ -127,3 +127,71 @@ def test_a_signal_of_no_energy_has_controls_all_the_same():
     assert len(found.edits) == 19
     assert found.matched == 0
     assert np.isfinite(found.energies).all()
+
+
+def beside(
+    segmentation: Segmentation, claim, clear=None, energy: np.ndarray | None = None, count: int = 19, seed: int = 0
+) -> tuple[tuple[int, ...], ...]:
+    even = np.full(len(segmentation), 1 / max(len(segmentation), 1)) if energy is None else energy
+    rng = np.random.default_rng(seed)
+    return draw_beside(segmentation, even, claim, claim if clear is None else clear, count, rng)
+
+
+@given(st.integers(1, 2), st.integers(3, 6), st.data())
+@settings(deadline=None, max_examples=40)
+def test_beside_a_claim_no_edit_holds_what_is_kept_clear_and_all_have_its_size(frames: int, side: int, data):
+    units = grid(frames, side)
+    every = st.integers(0, len(units) - 1)
+    claim = data.draw(st.sets(every, min_size=1, max_size=len(units) // 3))
+    clear = claim | data.draw(st.sets(every, max_size=len(units) // 3))
+    found = beside(units, sorted(claim), clear, count=12, seed=data.draw(st.integers(0, 99)))
+    size = min(len(claim), len(units) - len(clear))
+    assert len(set(found)) == len(found) <= 12
+    for edit in found:
+        assert clear.isdisjoint(edit)
+        assert list(edit) == sorted(set(edit))
+        assert len(edit) == size
+    assert found  # a third is always left
+
+
+def test_those_that_grow_together_come_first_and_scattered_ones_follow():
+    found = beside(line(8), (0, 1, 2), (0, 1, 2, 3), count=10)
+    assert set(found[:2]) == {(4, 5, 6), (5, 6, 7)}
+    assert set(found[2:]) == {(4, 5, 7), (4, 6, 7)}
+
+
+def test_where_enough_grow_together_none_is_scattered():
+    units = grid(1, 8)
+    found = beside(units, (0, 1, 8), range(16), count=19)
+    assert len(found) == 19
+    assert all(connected(units, edit) for edit in found)
+
+
+def test_beside_a_claim_those_of_like_energy_come_first():
+    energy = np.where(np.arange(40) < 30, 1.0, 5.0)
+    found = beside(line(40), (35,), (34, 35, 36), energy / energy.sum(), count=12)
+    assert {edit[0] for edit in found[:7]} == set(range(30, 40)) - {34, 35, 36}
+    assert all(edit[0] < 30 for edit in found[7:])
+    assert len(found) == 12
+
+
+@pytest.mark.parametrize(
+    ("count", "claim", "clear", "left"),
+    [
+        (6, (0, 1, 2), (0, 1, 2, 3), ((4, 5),)),
+        (4, (0,), (0, 1, 2), ((3,),)),
+        (4, (0, 1), (0, 1, 2, 3), ()),
+        (2, (0, 1), (0, 1), ()),
+    ],
+)
+def test_where_too_few_units_are_left_all_of_them_are_the_one_edit(count: int, claim, clear, left):
+    assert beside(line(count), claim, clear) == left
+
+
+def test_a_single_unit_has_each_other_one_that_is_not_kept_clear_of():
+    assert sorted(beside(line(30), (20,), (19, 20, 21), count=59)) == [(u,) for u in range(30) if u not in (19, 20, 21)]
+
+
+def test_beside_a_claim_the_draw_is_the_seeds_and_only_the_seeds():
+    assert beside(line(20), (3, 4), seed=1) == beside(line(20), (3, 4), seed=1)
+    assert beside(line(20), (3, 4), count=5, seed=1) != beside(line(20), (3, 4), count=5, seed=2)

@@ -1,4 +1,4 @@
-"""Places of evidence units, and their halves."""
+"""Places of evidence units, their halves, the windows over them and the rings around them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.toys import EARS, EYES, READER, SENTENCE, picture, sound
 from tests.verifier.test_claims import line
+from tests.verifier.test_controls import grid
 from veridical.modalities.evidence import EvidenceUnit, Segmentation
-from veridical.verifier.places import FRAME, halve, places
+from veridical.verifier.places import FRAME, halve, places, ringed, windows
 
 SIGNALS = {
     "vision": (EYES, picture()),
@@ -111,3 +112,108 @@ def test_halving_on_and_on_ends_with_single_units():
 
     every = tuple(range(len(SEGMENTED["vision"])))
     assert sorted(leaves(every)) == [(u,) for u in every]
+
+
+@pytest.mark.parametrize("name", SEGMENTED)
+def test_windows_cover_every_unit_and_none_is_empty_whole_or_there_twice(name: str):
+    segmentation = SEGMENTED[name]
+    found = windows(segmentation)
+    assert len(set(found)) == len(found)
+    for units in found:
+        assert 0 < len(units) < len(segmentation)
+        assert list(units) == sorted(set(units))
+    assert {u for units in found for u in units} == set(range(len(segmentation)))
+
+
+def test_windows_of_a_picture_are_boxes_through_all_frames():
+    three = boxes(*[(f, y, x) for f in (0, 1) for y in (0, 50, 100) for x in (0, 50, 100)])
+    found = windows(three)
+    assert len(found) == 9
+    assert (0, 1, 3, 4, 9, 10, 12, 13) in found  # top left
+    assert (4, 5, 7, 8, 13, 14, 16, 17) in found  # bottom right
+    assert (4, 13) in found  # the middle
+    for units in found:
+        assert {u % 9 for u in units if u < 9} == {u % 9 for u in units if u >= 9}
+
+
+def test_windows_of_sound_are_spans_of_time_of_all_frequencies():
+    sound_cells = cells(*[(t / 4, band) for t in range(5) for band in ((0, 700), (700, 4000))])
+    assert windows(sound_cells) == ((0, 1, 2, 3, 4, 5), (2, 3, 4, 5, 6, 7), (4, 5, 6, 7, 8, 9))
+    narrow = {(0, 1, 2, 3), (2, 3), (2, 3, 4, 5), (4, 5), (4, 5, 6, 7), (6, 7), (6, 7, 8, 9)}
+    assert set(windows(sound_cells, 0.25)) == narrow  # half-way between two times a window of a quarter holds one
+
+
+def read(text: str) -> Segmentation:
+    return READER.segment(READER.prepare(text))
+
+
+def test_windows_of_text_are_runs_of_words_and_each_sentence():
+    found = windows(read("go down the street. stop if you meet cat or dog! then wait"))
+    sentences = [(0, 1, 2, 3), (4, 5, 6, 7, 8, 9, 10), (11, 12)]
+    assert set(sentences) <= set(found)
+    assert all(units == tuple(range(units[0], units[-1] + 1)) for units in found)
+    runs = [units for units in found if units not in sentences]
+    assert runs == [(0, 1, 2, 3, 4, 5, 6), (3, 4, 5, 6, 7, 8, 9), (6, 7, 8, 9, 10, 11, 12)]
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("go on; stop at cat then wait", 1),
+        ("go on: stop at cat then wait", 1),
+        ("go on? stop at cat then wait", 1),
+        ("\u201cgo on.\u201d stop at cat then wait", 1),
+        ("go on, stop at cat then wait", None),
+        ("go on stop at cat then wait", None),
+    ],
+)
+def test_a_sentence_ends_at_its_mark_whatever_closes_behind_it(text: str, last: int | None):
+    found = windows(read(text))
+    assert ((0, 1) in found) == (last is not None)
+    assert ((2, 3, 4, 5, 6) in found) == (last is not None)
+
+
+def test_one_sentence_alone_is_no_window_for_it_is_the_whole():
+    assert tuple(range(5)) not in windows(read("stop at cat then wait."))
+
+
+def test_where_there_is_one_unit_or_none_there_is_no_window():
+    assert windows(line(0)) == ()
+    assert windows(line(1)) == ()
+    assert windows(read("cat")) == ()
+    assert windows(read("")) == ()
+
+
+def test_rings_grow_until_there_are_three_times_as_many():
+    assert ringed(line(30), (10,)) == {9, 10, 11}
+    assert ringed(line(30), (10, 11)) == {8, 9, 10, 11, 12, 13}
+    assert ringed(line(30), (10, 20)) == {9, 10, 11, 19, 20, 21}
+    assert ringed(line(30), (0,)) == {0, 1, 2}  # at the end two rings on one side
+    assert ringed(grid(1, 7), (24,)) == {24, 17, 31, 23, 25}
+
+
+def test_a_ring_that_would_leave_too_few_outside_is_not_added():
+    assert ringed(line(6), (2,)) == {1, 2, 3}
+    assert ringed(line(5), (2,)) == {2}
+    assert ringed(line(5), (2,), share=0.4) == {1, 2, 3}
+    assert ringed(line(12), (5, 6, 7)) == {4, 5, 6, 7, 8}
+    assert ringed(line(12), (5, 6, 7), share=0.25) == {2, 3, 4, 5, 6, 7, 8, 9, 10}
+    assert ringed(line(4), (0, 1, 2, 3)) == {0, 1, 2, 3}
+
+
+def test_what_touches_nothing_has_no_ring():
+    assert ringed(boxes((0, 1, 1), (0, 9, 9), (0, 5, 5), (0, 3, 3)), (2,)) == {2}
+    assert ringed(line(5), ()) == frozenset()
+
+
+@given(st.sampled_from(sorted(SEGMENTED)), st.floats(0, 1), st.data())
+@settings(deadline=None, max_examples=60)
+def test_rings_hold_the_units_and_leave_the_share_outside(name: str, share: float, data):
+    segmentation = SEGMENTED[name]
+    units = data.draw(st.sets(st.integers(0, len(segmentation) - 1), min_size=1))
+    found = ringed(segmentation, sorted(units), share)
+    assert units <= found
+    assert found == units or len(segmentation) - len(found) >= share * len(segmentation)
+    # Without what was reached last there were fewer than three times as many.
+    inner = {u for u in found if set(segmentation.neighbours[u]) <= found}
+    assert found == units or len(inner & units) < 3 * len(units)

@@ -11,7 +11,7 @@ export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attribution benchmark-causes benchmark-curvature benchmark-faithfulness benchmark-latency benchmark-verdicts calibrate-courier clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-latency benchmark-matches benchmark-speech benchmark-verdicts calibrate-courier clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,27 @@ benchmark-causes: $(READY) ## measure how often the account names the true cause
 
 benchmark-verdicts: $(READY) ## measure how often the verdict is wrong, and what it costs (about an hour on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.verdicts --jobs 2
+
+benchmark-attention: $(READY) ## measure whether attention or the gradient names what matters
+	$(BIN)/python -m benchmarks.attention
+
+benchmark-coherence: $(READY) ## measure how steadily saliency follows what moves
+	$(BIN)/python -m benchmarks.coherence
+
+benchmark-combinations: $(READY) ## measure how often pairs of evidence that act together are found, and only there
+	$(BIN)/python -m benchmarks.combinations
+
+benchmark-conservation: $(READY) ## measure sums and shares of senses on 200 scenes (about an hour)
+	$(BIN)/python -m benchmarks.conservation
+
+benchmark-delay: $(READY) ## measure at which delay each method loses a cause
+	$(BIN)/python -m benchmarks.delay
+
+benchmark-matches: $(READY) ## measure whether regions, sounds and words of one meaning find each other
+	$(BIN)/python -m benchmarks.matches
+
+benchmark-speech: $(READY) ## measure the times of spoken words, and what cutting them out does
+	$(BIN)/python -m benchmarks.speech
 
 calibrate-courier: $(READY) ## measure again how far off explanations of the reference system are
 	$(BIN)/python -m veridical.scenarios.courier.calibrate

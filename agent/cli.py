@@ -26,7 +26,7 @@ from .cli_weights import weights
 
 __all__ = ["cli", "main"]
 
-_STAGES = ("prepare", "decide", "attribute", "verify", "name")
+_STAGES = ("prepare", "decide", "attribute", "verify", "name", "fuse")
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -62,6 +62,13 @@ _report = click.option(
     metavar="DIR",
     help="What `veridical calibrate` measured of the system; unless said, the system's own, if it has one.",
 )
+@click.option(
+    "--spoken",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A recording of the instruction, instead of --instruction: English, transcribed by Whisper.",
+)
+@click.option("--no-fusion", is_flag=True, help="Look into the account alone, not into the senses together: quicker.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Print no explanation and no progress.")
 def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
@@ -75,16 +82,24 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
 
     name, calibration = options["name"], options["calibration"]
     observation = given_senses(options)
+    if options["spoken"] and options["instruction"]:
+        raise InputError("--spoken and --instruction: one instruction is read; give one of the two")
     if report:
         check_report(report)
     if record:
         check_target(record)
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
+        if options["spoken"]:
+            from ..fusion.speech import hear
+
+            observation["text"] = hear(options["spoken"])
         system, seen = load_observed(name, observation, options["clock"])
         from .explainer import Settings
         from .explainer import explain as explained
+        from .fuse_settings import FusionSettings
 
-        settings = Settings(reference=read_for(system, calibration) if calibration else None)
+        fusion = None if options["no_fusion"] else FusionSettings()
+        settings = Settings(fusion=fusion, reference=read_for(system, calibration) if calibration else None)
         with _progress(hidden=quiet) as advance:
             explanation = explained(system, seen, settings, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()

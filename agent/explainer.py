@@ -18,6 +18,7 @@ from ..concepts.sentences import Decided, justify
 from ..errors import ContractError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
 from ..fusion.measure import Laboratory
+from ..fusion.speech import Spoken
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.diagnose import diagnose
 from ..modalities.evidence import Segmentation
@@ -32,7 +33,8 @@ from ..verifier.verify import Reference, VerifySettings, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest
 from .explanation import Explanation
-from .fuse import Fused, FusionSettings, fuse_further
+from .fuse import Fused, fuse_further
+from .fuse_settings import FusionSettings
 
 __all__ = ["ExplanationAgent", "Settings", "explain"]
 
@@ -152,7 +154,8 @@ class ExplanationAgent:
         """Explain the system's decision on an observation, and check the explanation.
 
         Args:
-            observation: one signal per sense; senses left out are absent.
+            observation: one signal per sense; senses left out are absent. The text may be `Spoken`: what was heard in
+                a recording of it is then what is read.
             progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``name``, ``fuse``) and
                 the share of it that is done.
 
@@ -163,9 +166,15 @@ class ExplanationAgent:
         """
         # Held still, so that what is explained is what decides: evaluation mode, no dropout, buffers as they are.
         with held(self.system) as state:
+            spoken = observation.get("text") if isinstance(observation, Mapping) else None
+            if isinstance(spoken, Spoken):
+                observation = {**observation, "text": spoken.text}
+                return self._explain(observation, _Clock(progress), state.notes, spoken)
             return self._explain(observation, _Clock(progress), state.notes)
 
-    def _explain(self, observation: Observation, clock: _Clock, held_notes: tuple[str, ...]) -> Explanation:
+    def _explain(
+        self, observation: Observation, clock: _Clock, held_notes: tuple[str, ...], spoken: Spoken | None = None
+    ) -> Explanation:
         started = time.perf_counter()
         system, settings = self.system, self.settings
         with clock.stage("prepare"):
@@ -208,7 +217,7 @@ class ExplanationAgent:
         with clock.stage("fuse") as advance:
             found = Fused({}, {})
             if settings.fusion is not None:
-                found = fuse_further(laboratory, fused, climbed, settings.namer, settings.fusion, advance)
+                found = fuse_further(laboratory, fused, climbed, settings.namer, settings.fusion, spoken, advance)
         spent = {**clock.spent, "total": 1000 * (time.perf_counter() - started)}
         result, arrays = assemble(findings, spent), collect_arrays(findings)
         if found.told:

@@ -19,6 +19,7 @@ __all__ = ["PARTS", "RULINGS", "fused", "glow"]
 # What the section holds, in its order, and how each part is called where it is missing.
 PARTS = {
     "clock": "one clock",
+    "speech": "the spoken words",
     "shares": "the share of each sense",
     "together": "what the senses do together",
     "matrix": "the matrix of senses",
@@ -26,6 +27,7 @@ PARTS = {
     "attention": "attention against gradient",
     "depths": "the depths of the network",
     "arrivals": "the decision as evidence arrives",
+    "through_time": "relevance carried back through the state",
     "matches": "the same thing in two senses",
 }
 # Status class, mark and words of a ruling between attention and gradient.
@@ -61,6 +63,7 @@ def fused(result: Json, arrays: Arrays) -> dict[str, Any] | None:
         "missing": {name: clean(missing[name]) for name in PARTS if given[name] is None and missing.get(name)},
         "parts": PARTS,
         "clock": clock and fused_charts.lanes(clock, limit),
+        "speech": given["speech"] and _speech(given["speech"]),
         "shares": shares and _axis_and_rows(fused_charts.share_rows(shares)),
         "together": together and _axis_and_rows(fused_charts.waterfall(together, fusion)),
         "matrix": grid and fused_charts.matrix(grid, limit),
@@ -68,6 +71,7 @@ def fused(result: Json, arrays: Arrays) -> dict[str, Any] | None:
         "attention": given["attention"] and [_ruling(entry, result, arrays) for entry in given["attention"]],
         "depths": given["depths"] and _depths(given["depths"], result, arrays),
         "arrivals": given["arrivals"] and _arrivals(given["arrivals"], result),
+        "through_time": given["through_time"] and _passage(given["through_time"]),
         "matches": given["matches"] and [_match(match) for match in given["matches"]],
     }
 
@@ -264,6 +268,41 @@ def _layer(depth: Json, found: np.ndarray) -> dict[str, Any]:
         "full": f"±{nats(full).lstrip('+')}",
         **{key: None if depth[key] is None else number(depth[key]) for key in ("edges", "last")},
     }
+
+
+def _speech(found: Json) -> dict[str, Any]:
+    """Each spoken word: what the decision owes to it, and what cutting its sound out does."""
+    rows = [
+        {
+            "text": clean(word["text"]),
+            "time": seconds(word["time"]),
+            "value": nats(word["value"]),
+            "inside": percent(word["inside"]),
+            "effect": nats(word["effect"]),
+            "action": clean(word["action"]),
+            "heard": clean(word["heard"]),
+            "lost": bool(word["lost"]),
+        }
+        for word in found["words"]
+    ]
+    rank = "not defined" if found["rank"] is None else number(found["rank"])
+    return {"rows": rows, "told": clean(found["told"]), "agreement": number(found["agreement"]), "rank": rank}
+
+
+def _passage(found: Json) -> dict[str, Any]:
+    """What each step's evidence gave and what it left to the state before it, as a table."""
+    senses = list(dict.fromkeys(m for step in found["steps"] for m in step["by_sense"]))
+    rows = [
+        {
+            "time": seconds(step["time"]),
+            "given": [nats(step["by_sense"].get(m, 0.0)) for m in senses],
+            "before": nats(step["to_state"]),
+            "gap": nats(step["gap"]),
+        }
+        for step in found["steps"]
+    ]
+    whole = {name: nats(found[name]) for name in ("difference", "older", "gap")}
+    return {"senses": [clean(m) for m in senses], "rows": rows, **whole}
 
 
 def _arrivals(arrivals: Sequence[Json], result: Json) -> list[dict[str, Any]]:

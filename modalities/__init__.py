@@ -15,59 +15,79 @@ if TYPE_CHECKING:
     from .axis import Axis
     from .check import check_system
     from .check_sense import check_modality
+    from .chunks import chunked
+    from .clock import Clock, Stamps
     from .contract import Modality, Observation, Prepared, SplitSystem, System
     from .evidence import EvidenceUnit, Segmentation
     from .saliency import SaliencyMap
     from .scorer import Scorer
     from .target import Target
     from .text import Text
+    from .timed import Timed, place
+    from .unrolled import AttentiveSystem, RecurrentSystem, Unrolled
     from .vision import Vision
     from .weights import fetch
 
 __all__ = [
     "Array",
+    "AttentiveSystem",
     "Attribution",
     "Audio",
     "Axis",
+    "Clock",
     "EvidenceUnit",
     "Modality",
     "Observation",
     "Prepared",
+    "RecurrentSystem",
     "SaliencyMap",
     "Scorer",
     "Segmentation",
     "SplitSystem",
+    "Stamps",
     "System",
     "Target",
     "Text",
+    "Timed",
+    "Unrolled",
     "Vision",
     "attribute",
     "check_modality",
     "check_system",
+    "chunked",
     "fetch",
+    "place",
 ]
 
 _HOMES = {
     "Array": "array",
+    "AttentiveSystem": "unrolled",
     "Attribution": "attribution",
     "Audio": "audio",
     "Axis": "axis",
+    "Clock": "clock",
     "EvidenceUnit": "evidence",
     "Modality": "contract",
     "Observation": "contract",
     "Prepared": "contract",
+    "RecurrentSystem": "unrolled",
     "SaliencyMap": "saliency",
     "Scorer": "scorer",
     "Segmentation": "evidence",
     "SplitSystem": "contract",
+    "Stamps": "clock",
     "System": "contract",
     "Target": "target",
     "Text": "text",
+    "Timed": "timed",
+    "Unrolled": "unrolled",
     "Vision": "vision",
     "attribute": "attribution",
     "check_modality": "check_sense",
     "check_system": "check",
+    "chunked": "chunks",
     "fetch": "weights",
+    "place": "timed",
 }
 
 

@@ -21,6 +21,7 @@ import timm  # noqa: F401  # with torch; the reason stands below
 install_import_hook("veridical", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 STAMPS = Path("/usr/share/tuxpaint/stamps")
+VOICES = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 
 
 def _missing(what: str) -> NoReturn:
@@ -52,3 +53,12 @@ def chromium() -> str:
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the checks of types and shapes off, as users have it: what the package itself says of a wrong type."""
     monkeypatch.setattr(config, "jaxtyping_disable", True)
+
+
+@pytest.fixture(scope="session")
+def voices() -> Path:
+    """Folder of Asterisk's English prompts, spoken by Allison Smith. VERIDICAL_VOICES names another place."""
+    folder = Path(os.environ.get("VERIDICAL_VOICES", VOICES))
+    if not folder.is_dir():
+        _missing(f"no folder {folder}: apt-get install asterisk-core-sounds-en-wav, or set VERIDICAL_VOICES")
+    return folder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .account import Account, CheckedClaim, Effect, state
+    from .adjudicate import Adjudication, Ruling
     from .agreement import AgreementTest, agreement_test
     from .calibrate import Calibrated, read_reference, write_reference
     from .claims import Claim, ClaimSettings, propose
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .judge import Criteria, RankTest, Trial, Verdict, rank_test
     from .ladder import RUNGS, Attempt, Climb, LadderSettings, climb
     from .novelty import Novelty
+    from .pairs import PairSearch, PairSettings, PairTest, check_pairs, find_pairs
     from .predictions import Basis, Prediction, predict
     from .radius import Radius, RadiusSettings, radii
     from .sanity import Sanity, check_sanity
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Account": "account",
+    "Adjudication": "adjudicate",
     "AgreementTest": "agreement",
     "Attempt": "ladder",
     "Basis": "predictions",
@@ -51,12 +54,16 @@ _HOME = {
     "LadderSettings": "ladder",
     "LordPlus": "stream",
     "Novelty": "novelty",
+    "PairSearch": "pairs",
+    "PairSettings": "pairs",
+    "PairTest": "pairs",
     "Prediction": "predictions",
     "RUNGS": "ladder",
     "Radius": "radius",
     "RadiusSettings": "radius",
     "RankTest": "judge",
     "Reference": "verify",
+    "Ruling": "adjudicate",
     "Sanity": "sanity",
     "SanityCheck": "sanity_judges",
     "SanitySettings": "sanity_judges",
@@ -65,11 +72,13 @@ _HOME = {
     "Verification": "verify",
     "VerifySettings": "verify",
     "agreement_test": "agreement",
+    "check_pairs": "pairs",
     "check_sanity": "sanity",
     "climb": "ladder",
     "commit": "commitment",
     "criticise": "critic",
     "draw_controls": "controls",
+    "find_pairs": "pairs",
     "look_further": "verify",
     "measured_effects": "grouping",
     "predict": "predictions",
@@ -86,6 +95,7 @@ _HOME = {
 __all__ = [
     "RUNGS",
     "Account",
+    "Adjudication",
     "AgreementTest",
     "Attempt",
     "Basis",
@@ -107,11 +117,15 @@ __all__ = [
     "LadderSettings",
     "LordPlus",
     "Novelty",
+    "PairSearch",
+    "PairSettings",
+    "PairTest",
     "Prediction",
     "Radius",
     "RadiusSettings",
     "RankTest",
     "Reference",
+    "Ruling",
     "Sanity",
     "SanityCheck",
     "SanitySettings",
@@ -120,11 +134,13 @@ __all__ = [
     "Verification",
     "VerifySettings",
     "agreement_test",
+    "check_pairs",
     "check_sanity",
     "climb",
     "commit",
     "criticise",
     "draw_controls",
+    "find_pairs",
     "look_further",
     "measured_effects",
     "predict",

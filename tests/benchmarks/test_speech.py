@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from benchmarks import speech
 from benchmarks.speech import Deletion, TimeError, measure_deletions, measure_times, summarise
 from tests.fusion.spoken import SPANS, WORDS, spoken
-from tests.modalities.adapters import conftest as recorded
 from veridical.errors import InputError
 from veridical.fusion.speech import hear
 from veridical.modalities.encoders.word_times import WordTime
 
-voices = recorded.voices
 RNG = np.random.default_rng(0)
 
 

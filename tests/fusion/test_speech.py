@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fusion.spoken import DURATION, SPANS, WORDS, Ear, spoken, wave
-from tests.modalities.adapters import conftest as recorded
 from tests.toys import READER
 from veridical.errors import InputError
 from veridical.fusion import speech
@@ -20,8 +19,6 @@ from veridical.modalities.adapters.transcript import Transcript
 from veridical.modalities.encoders.whisper import SAMPLES, Hearing, SpokenWord
 from veridical.modalities.encoders.word_times import WordTime
 from veridical.modalities.evidence import EvidenceUnit
-
-voices = recorded.voices
 
 SPOKEN = spoken()
 UNITS = READER.segment(READER.prepare(SPOKEN.text)).units

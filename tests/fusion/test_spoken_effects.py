@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fusion.spoken import SPANS, WORDS, Ear, spoken, wave
-from tests.modalities.adapters import conftest as recorded
 from tests.toys import BURST, CAT, READER, Split, Toy, hears_tone, reads_cat, sound
 from veridical.errors import ContractError, InputError
 from veridical.fusion.speech import Carried, CarriedWord, hear
@@ -26,8 +25,6 @@ from veridical.modalities.encoders.word_times import WordTime
 from veridical.modalities.target import Target
 from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import render, sample_scene
-
-voices = recorded.voices
 
 
 @given(st.floats(0, 1.4), st.floats(0.011, 0.2), st.sampled_from(OPERATORS))

@@ -14,13 +14,10 @@ from hypothesis import strategies as st
 from scipy.signal import resample_poly
 from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 
-from tests.modalities.adapters import conftest as recorded
 from veridical.errors import InputError
 from veridical.modalities.encoders import word_times as module
 from veridical.modalities.encoders.whisper import SAMPLES, Hearing, SpokenWord, load_whisper
 from veridical.modalities.encoders.word_times import QUIET, REACH, RESOLUTION, WordTime, warp, word_times
-
-voices = recorded.voices
 
 WHISPER = load_whisper()
 SILENT = Hearing("", (), (), (), 0.0, True)

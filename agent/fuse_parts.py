@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -235,11 +236,14 @@ class Parts:
         """The decision as evidence arrives, on the clock of all."""
         target = Target(self.laboratory.action)
         found = [step.to_dict() for step in arrivals(self.system, self.prepared, target)]
-        clock = next((p.clock for p in self.prepared.values() if p.clock is not None), None)
-        if clock is not None:
-            for step in found:
-                step["time"] = [float(t) for t in clock(np.array(step["time"]))]
+        for step in found:
+            step["time"] = self._when(step["time"])
         return {"arrivals": found}
+
+    def _when(self, time: Sequence[float]) -> list[float]:
+        """Seconds of the observation's clock, where the signals have one: that of the first sense that has."""
+        clock = next((p.clock for p in self.prepared.values() if p.clock is not None), None)
+        return list(time) if clock is None else [float(t) for t in clock(np.array(time))]
 
     def through_time(self) -> Plain:
         """What each step's evidence gave, carried back through the state, and what is missing from each step."""
@@ -251,7 +255,7 @@ class Parts:
         found = through_time(self.system, features, absent, Target(self.laboratory.action))
         steps = [
             {
-                "time": list(time),
+                "time": self._when(time),
                 "by_sense": {m: float(v[k]) for m, v in found.by_time.items()},
                 "relevance_in": flow.relevance_in,
                 "to_state": flow.to_state,

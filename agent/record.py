@@ -44,6 +44,8 @@ _KNOWN: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "audio.frequencies": (["frequency"], "Hz", {}),
     "audio.times": (["time"], "s", {}),
     "text.saliency": (["word"], "nat", {}),
+    "fusion.speech.seconds": (["edge"], "s", {}),
+    "fusion.speech.nats": (["cell"], "nat", {}),
 }
 _FILE = re.compile(r"arrays/([0-9a-f]{64})\.safetensors")
 _KINDS = "biuf"  # dtypes that a record may hold: bool, signed, unsigned, floating point
@@ -161,6 +163,10 @@ def _describe(name: str, array: np.ndarray, digest: str) -> dict[str, Any]:
     dims, unit, coords = [f"axis_{i}" for i in range(array.ndim)], None, {}
     if name in _KNOWN:
         dims, unit, coords = _KNOWN[name]
+    elif name.startswith("fusion.attention."):
+        dims, unit = ["unit"], "share of attention"
+    elif name.startswith("fusion.depth.") and array.ndim == 3:
+        dims, unit = ["frame", "y", "x"], "nat"
     elif name.startswith("counterfactual.") and name.endswith(".vision"):
         dims, unit, coords = _KNOWN["vision.frames"]
     elif name.startswith("counterfactual.") and name.endswith(".audio"):

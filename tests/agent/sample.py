@@ -452,6 +452,32 @@ def with_fusion(result: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[
              "action": max(probabilities(score), key=probabilities(score).__getitem__)}
             for end, score in ((1, -0.9), (2, 1.1), (3, SCORE))
         ],
+        "speech": {
+            "transcript": "Please hold.",
+            "words": [
+                {"text": "Please", "time": [0.1, 0.4], "confidence": 0.6, "value": 0.4, "inside": 0.5, "even": False,
+                 "effect": -0.1, "action": "STOP", "heard": "Peas hold.", "lost": False},
+                {"text": "hold", "time": [0.4, 0.7], "confidence": 0.7, "value": 1.6, "inside": 0.8, "even": False,
+                 "effect": -3.2, "action": "SLOW", "heard": "Please.", "lost": True},
+            ],
+            "agreement": 0.42,
+            "rank": None,
+            "operator": "silence",
+            "told": "Most speaks “hold” for STOP.",
+            "notes": [],
+        },
+        "through_time": {
+            "steps": [
+                {"time": [0.0, 1.0], "by_sense": {"vision": 0.5, "audio": 1.2}, "relevance_in": 1.7, "to_state": 0.0,
+                 "to_inputs": 1.7, "gap": 0.0},
+                {"time": [1.0, 2.0], "by_sense": {"vision": 2.5, "audio": -0.4}, "relevance_in": 3.81, "to_state": 1.7,
+                 "to_inputs": 2.1, "gap": 0.01},
+            ],
+            "difference": 3.81,
+            "older": 0.0,
+            "gap": 0.01,
+            "gradients": 64,
+        },
         "matches": [
             {"a": "meow heard at 1.2 s", "b": "tabby seen in the middle", "score": 0.61, "p": 0.01, "confirmed": True},
             {"a": "siren heard at 2.1 s", "b": "kerb seen at the left", "score": 0.12, "p": 0.48, "confirmed": False},

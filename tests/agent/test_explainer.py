@@ -125,9 +125,16 @@ def test_absent_senses_are_told():
 def test_progress_passes_through_every_stage_to_its_end():
     seen: list[tuple[str, float]] = []
     explain(Toy(reads_cat, READER), {"text": SENTENCE}, PLAIN, lambda stage, share: seen.append((stage, share)))
-    assert list(dict.fromkeys(stage for stage, _ in seen)) == ["prepare", "decide", "attribute", "verify", "name"]
+    assert list(dict.fromkeys(stage for stage, _ in seen)) == [
+        "prepare",
+        "decide",
+        "attribute",
+        "verify",
+        "name",
+        "fuse",
+    ]
     assert all(0 <= share <= 1 for _, share in seen)
-    for stage in ("prepare", "decide", "verify", "name"):
+    for stage in ("prepare", "decide", "verify", "name", "fuse"):
         assert [share for s, share in seen if s == stage][-1] == 1.0
 
 

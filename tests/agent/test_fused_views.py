@@ -19,9 +19,10 @@ from veridical.agent.views import limit_of
 from veridical.errors import RecordError
 
 HEADINGS = [
-    "One clock", "What each sense is worth", "Alone, and only together", "Sense by sense",
+    "One clock", "The words that were spoken", "What each sense is worth", "Alone, and only together", "Sense by sense",
     "Which pieces count only together", "Attention is not importance", "From early to late: the layers",
-    "From early to late: the decision as evidence arrives", "The same thing in two senses",
+    "From early to late: the decision as evidence arrives", "Carried back through the state",
+    "The same thing in two senses",
 ]  # fmt: skip
 SECTION = re.compile(r'<section id="fused".*?</section>', re.S)
 

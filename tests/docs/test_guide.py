@@ -62,6 +62,14 @@ def test_the_guide_prints_what_it_says(guide):
         assert re.fullmatch(pattern, printed.strip()), f"guide.md:{line}: printed {printed!r}"
 
 
+def test_the_guide_to_fusion_prints_what_it_says(stamps):
+    told = run(ROOT / "docs" / "guide-fusion.md", {"__name__": "guide"})
+    assert len(told) == 9
+    for line, (printed, text) in told.items():
+        pattern = re.escape(text.strip()).replace("…", ".*")
+        assert re.fullmatch(pattern, printed.strip()), f"guide-fusion.md:{line}: printed {printed!r}"
+
+
 def test_the_guides_own_system_is_explained_by_what_it_looks_at(guide):
     namespace, _, _ = guide
     account = namespace["account"]

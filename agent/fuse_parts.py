@@ -174,7 +174,8 @@ class Parts:
             units = [self.laboratory.segmentations[side["sense"]].units[u] for u in side["units"]]
             side["where"] = self.system.modalities[side["sense"]].show(units)
             side["claim"] = self._claim(side["sense"], side["units"])
-        foretold = {"predicted": curved.local, "path": curved.path} if curved else {"predicted": None, "path": None}
+        names = {"predicted": "local", "path": "path", "path_error": "error"}
+        foretold = {name: getattr(curved, own) if curved else None for name, own in names.items()}
         return {**told, **foretold}
 
     def _claim(self, sense: str, units: list[int]) -> str | None:

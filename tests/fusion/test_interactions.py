@@ -126,10 +126,20 @@ def test_where_both_are_needed_they_are_in_synergy(kind: type[Toy]):
     assert (found.measured, found.kind, found.share) == (4, "synergy", 1)
 
 
-def test_the_hessian_does_not_see_what_lies_in_a_kink_and_the_path_does_not_either():
+def test_the_hessian_does_not_see_what_lies_in_a_kink_and_the_path_does():
     lab = read(lambda c, s: 4 * torch.relu(c + s - 1))
     assert one(lab, WORD, OTHER).measured == pytest.approx(4)
-    assert told(lab, WORD, OTHER) == Foretold(0, 0)
+    assert told(lab, WORD, OTHER).local == 0
+    assert told(lab, WORD, OTHER).path == pytest.approx(4, abs=1e-4)
+
+
+def test_the_error_of_a_path_tells_how_far_off_it_is():
+    lab = read(lambda c, s: torch.tanh(12 * c + 5 * s - 9))
+    measured = one(lab, WORD, OTHER).measured
+    rough, fine = (told(lab, WORD, OTHER, nodes=nodes) for nodes in (1, 64))
+    assert abs(rough.path - measured) <= 2 * rough.error
+    assert fine.error < 1e-3 < rough.error
+    assert fine.path == pytest.approx(measured, abs=1e-3)
 
 
 @KINDS
@@ -261,7 +271,7 @@ def test_no_operators_are_refused():
 
 @pytest.mark.parametrize("nodes", [0, -2])
 def test_no_nodes_are_refused(nodes: int):
-    with pytest.raises(InputError, match=rf"interactions: {nodes} nodes a side; give at least 1"):
+    with pytest.raises(InputError, match=rf"interactions: {nodes} nodes; give at least 1"):
         told(read(lambda c, s: c * s), WORD, OTHER, nodes=nodes)
 
 

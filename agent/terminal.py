@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..modalities.wording import shortened
+from .terminal_fusion import together
 from .wording import (
     MARKS,
     SENSES,
@@ -71,7 +72,7 @@ def render(result: Mapping[str, Any], *, width: int = 80, color: bool = False, e
         legacy_windows=False,
         _environ={},
     )
-    parts = (_decision, _senses, _reasons, _claims, _verdict, _ladder, _shares, _foot)
+    parts = (_decision, _senses, _reasons, _claims, _verdict, _ladder, _shares, together, _foot)
     console.print(Group(*(part(result) for part in parts)))
     lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
     return tidy("\n".join(lines).strip("\n") + "\n", encoding)
@@ -272,13 +273,17 @@ def _shares(result: Mapping[str, Any]) -> RenderableType:
     return Group(_heading("Share of each sense, in nats"), table, Text(gap, style="dim"))
 
 
+_SPENT = (("attribute", "attribution"), ("verify", "verification"), ("fuse", "fusion"))
+
+
 def _foot(result: Mapping[str, Any]) -> RenderableType:
     timing = result["timing"]
     passes = timing["passes"]
+    spent = [(name, timing.get(f"{key}_ms")) for name, key in _SPENT]
+    parts = ", ".join(f"{name} {number(ms / 1000, 1)}" for name, ms in spent if ms)
     line = (
-        f"{number(timing['total_ms'] / 1000, 1)} s (attribute {number(timing['attribution_ms'] / 1000, 1)}, verify "
-        f"{number(timing['verification_ms'] / 1000, 1)}) · {passes['forward']} forward + "
-        f"{passes['backward']} back · {timing['x_forward']:.0f}× a decision"
+        f"{number(timing['total_ms'] / 1000, 1)} s ({parts}) · {passes['forward']} forward + {passes['backward']} back "
+        f"· {timing['x_forward']:.0f}× a decision"
     )
     said = own_notes(result)
     for modality in in_order(result["observation"]):

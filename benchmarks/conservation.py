@@ -7,6 +7,9 @@ contributions miss the score's difference by 1 % at most, or 1024 intervals are 
 coalitions of senses, and the effect of taking away a whole sense with each of its infill operators (the mean over
 operators). Agreement is Spearman's rank correlation over scenes between a sense's share and its ablation (minus the
 effect), by sense; and within a scene over its senses.
+
+With ``--through-time`` relevance is carried back through Courier's state instead, at its features (no gradient goes
+through an encoder, so that it takes minutes): the gap of the whole, and of each step.
 """
 
 from __future__ import annotations
@@ -31,16 +34,20 @@ from veridical.fusion.condition import conditions
 from veridical.fusion.frame import MapOrigin, fuse
 from veridical.fusion.measure import Laboratory
 from veridical.fusion.senses import sense_shares
+from veridical.fusion.tail import Head
+from veridical.fusion.through_time import through_time
 from veridical.modalities.contract import Observation, System
 from veridical.modalities.engines.ranks import rank_correlation
 from veridical.modalities.held import held
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.path import PathSettings, integrate_path
+from veridical.modalities.target import Target
+from veridical.modalities.unrolled import RecurrentSystem
 from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import render, sample_scene
 
-__all__ = ["LEAST", "SETTINGS", "Row", "main", "measure", "summarise"]
+__all__ = ["LEAST", "SETTINGS", "Flow", "Row", "main", "measure", "measure_flow", "summarise", "summarise_flows"]
 
 SETTINGS = PathSettings(first=8, last=1024, tolerance=0.01, map_tolerance=None)
 """How far the path goes: only the sum is asked about."""
@@ -193,6 +200,57 @@ def _print(told: Mapping[str, Any]) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Flow:
+    """One scene, carried back through the state: nats, and the largest gap of a step as a share of what passed it."""
+
+    seed: int
+    difference: float
+    gap: float
+    step: float
+    gradients: int
+
+
+def measure_flow(system: RecurrentSystem, observation: Observation, seed: int = 0) -> Flow:
+    """Carry the decision's score back through the steps."""
+    prepared = prepare(system, observation)
+    head = Head(system)
+    features = head.encode({m: p.tensor for m, p in prepared.items()})
+    with torch.no_grad(), held(system):
+        action = int(system.decide(features).argmax())
+    absent = head.encode({m: p.baseline for m, p in prepared.items()})
+    found = through_time(system, features, absent, Target(action))
+    step = max(flow.share for flow in (*found.conservation, found.reading))
+    return Flow(seed, found.difference, found.gap, step, found.nodes)
+
+
+def summarise_flows(flows: Sequence[Flow]) -> dict[str, Any]:
+    """Return the figures of many scenes as plain JSON values."""
+    told: dict[str, Any] = {"scenes": len(flows), "gradients": float(np.median([f.gradients for f in flows]))}
+    telling = [f for f in flows if abs(f.difference) >= LEAST]
+    told["too_small_a_difference"] = len(flows) - len(telling)
+    for name, share in (("whole", [f.gap / abs(f.difference) for f in telling]), ("step", [f.step for f in flows])):
+        values = np.array(share)
+        some = len(values) > 0
+        told[name] = {
+            "within_1_percent": float((values <= 0.01).mean()) if some else None,
+            "median": float(np.median(values)) if some else None,
+            "largest": float(values.max()) if some else None,
+        }
+    return told
+
+
+def _print_flows(told: Mapping[str, Any]) -> None:
+    table = Table(title=f"{told['scenes']} scenes, carried back through the state: gap as a share")
+    for column in ("of", "at most 1 %", "median", "largest"):
+        table.add_column(column, justify="left" if column == "of" else "right")
+    for name, title in (("whole", "the score's difference"), ("step", "what went through a step (the worst one)")):
+        one = told[name]
+        cells = ["not defined" if v is None else f"{100 * v:.2f} %" for v in one.values()]
+        table.add_row(title, *cells)
+    Console().print(table)
+
+
 def _kept(path: Path | None) -> dict[int, Row]:
     """Scenes that were measured before."""
     if path is not None and not path.parent.is_dir():
@@ -206,19 +264,24 @@ def _kept(path: Path | None) -> dict[int, Row]:
     return {row.seed: row for row in rows}  # the last of a seed counts
 
 
-def _rows(count: int, first: int, partition: str, kept: Path | None) -> Iterator[Row]:
-    known, system = _kept(kept), load()
+def _scenes(count: int, first: int, partition: str) -> Iterator[tuple[int, Observation]]:
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for seed in progress.track(range(first, first + count), description="scenes"):
-            row = known.get(seed)
-            # A path that stopped short under an earlier, smaller budget is taken again; one that did not is the same.
-            if row is None or (row.gap > SETTINGS.tolerance * abs(row.difference) and row.nodes <= SETTINGS.last):
-                known[seed] = measure(system, render(sample_scene(seed, partition)), seed)
-                if kept is not None:
-                    with kept.open("a") as file:
-                        file.write(json.dumps(asdict(known[seed])) + "\n")
-            yield known[seed]
+            yield seed, render(sample_scene(seed, partition))
+
+
+def _rows(count: int, first: int, partition: str, kept: Path | None) -> Iterator[Row]:
+    known, system = _kept(kept), load()
+    for seed, observation in _scenes(count, first, partition):
+        row = known.get(seed)
+        # A path that stopped short under an earlier, smaller budget is taken again; one that did not is the same.
+        if row is None or (row.gap > SETTINGS.tolerance * abs(row.difference) and row.nodes <= SETTINGS.last):
+            known[seed] = measure(system, observation, seed)
+            if kept is not None:
+                with kept.open("a") as file:
+                    file.write(json.dumps(asdict(known[seed])) + "\n")
+        yield known[seed]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -232,11 +295,22 @@ def main(arguments: list[str] | None = None) -> None:
         "--partition", choices=("held-out", "train"), default="held-out", help="whose objects, sounds and phrasings"
     )
     parser.add_argument("--rows", type=Path, help="a file of scenes already measured, which grows; for going on later")
+    parser.add_argument("--through-time", action="store_true", help="carry relevance back through the state instead")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     options = parser.parse_args(arguments)
     try:
         if options.scenes < 1:
             raise InputError(f"conservation: {options.scenes} scenes; give at least 1")
+        if options.through_time:
+            courier = load()
+            scenes = _scenes(options.scenes, options.first, options.partition)
+            flows = [measure_flow(courier, observation, seed) for seed, observation in scenes]
+            told = summarise_flows(flows)
+            if options.json:
+                print(json.dumps({**told, "rows": [asdict(f) for f in flows]}, indent=2))
+            else:
+                _print_flows(told)
+            return
         rows = list(_rows(options.scenes, options.first, options.partition, options.rows))
     except VeridicalError as error:
         parser.error(str(error))

@@ -15,6 +15,8 @@ from benchmarks.conservation import SETTINGS, Row, measure, summarise
 from tests.fusion.test_coalitions import OBSERVATION, WEIGHTS, cat, redness
 from tests.toys import EYES, READER, SENTENCE, Split, Toy, laboratory, linear, picture
 from veridical.scenarios.courier.evaluate import FIRST_SEED
+from veridical.scenarios.courier.model import load
+from veridical.scenarios.courier.scene import render, sample_scene
 
 FIRST = FIRST_SEED + 800_000
 SENSES = ("vision", "audio", "text")
@@ -179,3 +181,17 @@ def test_rows_that_cannot_be_kept_are_refused_before_anything_is_measured(toy, t
     assert "there is no folder for the rows' file 'rows.jsonl'" in left(["--rows", str(nowhere)], capsys)
     assert "does not hold rows of this benchmark" in left(["--rows", str(tmp_path)], capsys)
     assert toy == []
+
+
+def test_flows_are_summed_up_as_shares():
+    flows = [conservation.Flow(1, 4.0, 0.02, 0.001, 100), conservation.Flow(2, -2.0, 0.1, 0.02, 300)]
+    told = conservation.summarise_flows(flows)
+    assert told["whole"] == {"within_1_percent": 0.5, "median": pytest.approx(0.0275), "largest": pytest.approx(0.05)}
+    assert told["step"]["largest"] == 0.02
+    assert told["gradients"] == 200
+
+
+def test_a_scene_is_carried_back_through_the_state(stamps):
+    flow = conservation.measure_flow(load(), render(sample_scene(5_700_000, "train")))
+    assert flow.gap <= 0.01 * abs(flow.difference)
+    assert flow.step <= 0.01

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from ..concepts.naming import Name, Namer
 from ..concepts.sentences import Decided, justify
 from ..errors import ContractError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
+from ..fusion.lanes import overlap
 from ..fusion.measure import Laboratory
 from ..fusion.speech import Spoken
 from ..modalities.contract import Observation, Prepared, System
@@ -110,6 +112,16 @@ def _content(system: System, prepared: Mapping[str, Prepared], fused: FusedFrame
     }
 
 
+def _check_overlap(prepared: Mapping[str, Prepared]) -> None:
+    """Refuse signals with clocks that were never at the same time: nothing could be decided from them together."""
+    if any(p.clock is not None for p in prepared.values()):
+        ends = {m: np.array([0.0, p.duration]) for m, p in prepared.items() if not isinstance(p.raw, str)}
+        clocks = {m: prepared[m].clock for m in ends}
+        spans = {m: x if (clock := clocks[m]) is None else clock(x) for m, x in ends.items()}
+        if len(spans) > 1:
+            overlap({m: (float(first), float(last)) for m, (first, last) in spans.items()})
+
+
 class ExplanationAgent:
     """Wraps a system: ``decide`` gives its decision, ``explain`` the decision with a checked account of it.
 
@@ -179,6 +191,7 @@ class ExplanationAgent:
         system, settings = self.system, self.settings
         with clock.stage("prepare"):
             prepared = prepare(system, observation)
+            _check_overlap(prepared)
             segmentations = segment(system, prepared)
         # A signal with nothing to edit (an empty text) still takes part in the decision, but rests on no evidence.
         with clock.stage("decide"):

@@ -17,7 +17,7 @@ from veridical.agent.fuse_parts import Parts
 from veridical.agent.fuse_settings import FusionSettings
 from veridical.agent.record import read_record, write_record
 from veridical.agent.report import render_report
-from veridical.errors import ContractError
+from veridical.errors import ContractError, InputError
 from veridical.modalities.timed import Timed
 from veridical.verifier.pairs import PairSettings
 
@@ -155,3 +155,9 @@ def test_every_part_has_a_name_in_the_report():
     told = {"clock", "speech", "shares", "together", "matrix", "interactions", "attention", "depths", "arrivals"}
     assert told | {"through_time", "matches"} == set(PARTS)
     assert all(callable(getattr(Parts, name)) for name in set(PARTS) - {"together", "matrix"})
+
+
+def test_signals_that_were_never_at_the_same_time_are_refused():
+    observation = {**EVERYTHING, "audio": Timed.started(sound(), 100.0)}
+    with pytest.raises(InputError, match=r"vision.*audio|audio.*vision"):
+        explain(Split(apart), observation, replace(PLAIN, fusion=None))

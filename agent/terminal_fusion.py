@@ -53,7 +53,7 @@ def _combinations(fusion: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _pairs(fusion: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
     for pair in (fusion.get("interactions") or {}).get("pairs", ()):
-        sides = " with ".join(f"{clean(pair[k]['sense'])}: {shortened(clean(pair[k]['where']), 60)}" for k in "ab")
+        sides = " with ".join(f"{clean(pair[k]['sense'])}: {shortened(clean(pair[k]['where']))}" for k in "ab")
         said = f"p = {number(pair['p'], 3)}" if pair["p"] is not None else "not large"
         word = clean(pair["kind"]) if pair["found"] else "not beyond chance"
         rows.append(("pair", f"{sides}: {nats(pair['measured'])}, {word} ({said})"))

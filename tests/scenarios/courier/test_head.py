@@ -181,7 +181,7 @@ def test_a_state_given_is_carried_on():
 def test_attention_of_a_step_sums_to_one_less_what_goes_to_nothing():
     head, features = make_head(), make_features(2)
     for k, step in enumerate(head.attention(features)):
-        whole = sum(weights.flatten(1).sum(1) for weights in step.values())
+        whole = torch.stack([weights.flatten(1).sum(1) for weights in step.values()]).sum(0)
         assert (whole < 1).all()
         assert (whole > 0.2).all()
         assert step["vision"].shape == (2, 3, TINY.cells, TINY.cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Parts:
 
     def clock(self) -> Plain:
         """All senses on one clock."""
-        given = (self.system, self.prepared, self.laboratory.segmentations, self._gradients())
+        given = (self.system, self.prepared, self.laboratory.segmentations, self.gradients)
         notes = [] if self.additive else [_ALONG]
         spans = None if self.spoken is None else {"text": [(t.start, t.end) for t in self.spoken.times]}
         try:
@@ -93,7 +94,7 @@ class Parts:
         if self.spoken is None:
             raise InputError("The instruction was not spoken.")
         units = self.laboratory.segmentations["text"].units
-        carried = carry_back(self.spoken, units, self._gradients()["text"])
+        carried = carry_back(self.spoken, units, self.gradients["text"])
         observation = {m: p.raw for m, p in self.prepared.items() if m != "text"}
         if "audio" in observation:
             observation["audio"] = (observation["audio"], self.prepared["audio"].detail["rate"])
@@ -131,7 +132,7 @@ class Parts:
         self.coalitions = found = measure_coalitions(self.system, self.prepared, self.laboratory.action)
         path = self.climbed.final.proposal.path
         # Measured effects of single groups don't add up; the path beneath them does.
-        sums = self.fused.shares if self.additive else {m: float(v.sum()) for m, v in self._gradients().items()}
+        sums = self.fused.shares if self.additive else {m: float(v.sum()) for m, v in self.gradients.items()}
         error = path.map_change or 0.0
         shares = sense_shares(sums, found, conditions(self.system, self.prepared), error)
         dividends = sorted(found.dividends().items(), key=lambda item: len(item[0]))
@@ -151,7 +152,7 @@ class Parts:
         if self.coalitions is None:
             raise InputError("the scores of the senses' coalitions are missing")
         operators = operators_of(self.laboratory, 2)
-        rankings = [self._gradients(), self.fused.values]
+        rankings = [self.gradients, self.fused.values]
         given = (self.laboratory, self.coalitions, rankings, operators, np.random.default_rng(self.seed), settings)
         search = find_pairs(*given)
         if not search.tests:
@@ -190,7 +191,7 @@ class Parts:
         """Where attention and gradient name other evidence, the intervention decides."""
         # Rows of attention are laid out on each signal's own seconds.
         own = {m: self.system.modalities[m].segment(p) for m, p in self.prepared.items()}
-        seen, gradients = attended(self.system, self.prepared, own), self._gradients()
+        seen, gradients = attended(self.system, self.prepared, own), self.gradients
         operators, rulings = operators_of(self.laboratory, 2), []
         for m, values in seen.items():
             self.arrays[f"fusion.attention.{m}"] = values.astype(np.float32)
@@ -286,7 +287,8 @@ class Parts:
             found.append({"a": str(a), "b": str(b), "score": one.score, "p": one.adjusted, "confirmed": one.confirmed})
         return {"matches": found}
 
-    def _gradients(self) -> dict[str, Float[np.ndarray, " units"]]:
+    @cached_property
+    def gradients(self) -> dict[str, Float[np.ndarray, " units"]]:
         """Contributions of the units along the path that the account rests on, or that told it where to look."""
         path = self.climbed.final.proposal.path
         return contributions(self.system, self.prepared, self.laboratory.segmentations, path.gradients)

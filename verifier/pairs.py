@@ -21,6 +21,7 @@ from jaxtyping import Float
 from ..errors import InputError
 from ..fusion.coalitions import Coalitions
 from ..fusion.interactions import Evidence, Interaction, measure_interactions
+from ..fusion.matches import holm
 from ..fusion.measure import Laboratory, Operators
 from .claims import ClaimSettings
 from .controls import draw_beside
@@ -247,11 +248,12 @@ def check_pairs(
         signs = {np.sign(value) for value in pair.each}
         if pair.share >= settings.least and abs(pair.measured) >= settings.nats and len(signs) == 1:
             raw[k] = _against_random(laboratory, pair, operators, rng, settings.controls)
-    adjusted = _holm({k: p for k, (p, _) in raw.items()}, len(proposed))
+    # Pairs that were not tested count among those that could have been found.
+    adjusted = dict(enumerate(holm([raw[k][0] if k in raw else 1.0 for k in range(len(proposed))])))
     return tuple(
         PairTest(
             interaction=pair,
-            p=adjusted.get(k),
+            p=adjusted[k] if k in raw else None,
             controls=raw[k][1] if k in raw else (0, 0),
             found=k in raw and adjusted[k] <= settings.alpha + 1e-12,  # most times 1 / (controls + 1), rounded
         )
@@ -276,12 +278,3 @@ def _against_random(
         ps.append((1 + sum(size >= own * (1 - TIE) for size in sizes)) / (1 + len(sizes)))
         counts.append(len(sizes))
     return max(ps), (counts[0], counts[1])
-
-
-def _holm(ps: Mapping[int, float], count: int) -> dict[int, float]:
-    """Holm's step-down adjustment (Scandinavian Journal of Statistics, 1979); those not tested count as not found."""
-    found, last = {}, 0.0
-    for rank, (k, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
-        last = max(last, min(1.0, (count - rank) * p))
-        found[k] = last
-    return found

@@ -241,7 +241,7 @@ def test_p_values_are_corrected_by_holm_over_all_that_were_proposed(ps, adjusted
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_a_corrected_p_lies_between_the_raw_one_and_bonferronis_and_keeps_the_order(ps: list[float]):
-    found = pairs._holm(dict(enumerate(ps)), len(ps))
+    found = dict(enumerate(pairs.holm(ps)))
     for k, p in enumerate(ps):
         assert p <= found[k] <= min(1, len(ps) * p) + 1e-12 or found[k] == max(found.values())
     order = sorted(range(len(ps)), key=lambda k: ps[k])

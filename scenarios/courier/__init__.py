@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .model import Courier, load
+    from .model import Courier, load, load_biased
     from .scene import Cause, Scene, mask, render, sample_scene
 
-__all__ = ["Cause", "Courier", "Scene", "load", "mask", "render", "sample_scene"]
+__all__ = ["Cause", "Courier", "Scene", "load", "load_biased", "mask", "render", "sample_scene"]
 
-_HOME = {"Courier": "model", "load": "model"}
+_HOME = {"Courier": "model", "load": "model", "load_biased": "model"}
 
 
 def __getattr__(name: str) -> object:

@@ -28,15 +28,32 @@ from .head import WINDOW, WINDOW_HOP, CourierHead
 from .policy import ACTIONS
 
 if TYPE_CHECKING:
+    from ...concepts.bank import ConceptBank
     from ...verifier.verify import Reference
 
-__all__ = ["HEAD_FILE", "Courier", "load", "load_head", "save_head"]
+__all__ = [
+    "BANKS",
+    "BIASED_BANKS",
+    "BIASED_FILE",
+    "HEAD_FILE",
+    "Courier",
+    "load",
+    "load_biased",
+    "load_head",
+    "save_head",
+]
 
 HEAD_FILE = Path(__file__).with_name("head.safetensors")
 """The committed head."""
 
+BIASED_FILE = Path(__file__).with_name("biased.safetensors")
+"""The committed head with a planted shortcut, for trying explanations on; see `shortcut`."""
+
 CALIBRATION = Path(__file__).with_name("calibration")
 """What was measured of the committed head's explanations."""
+
+BANKS, BIASED_BANKS = (Path(__file__).with_name(name) for name in ("concepts", "concepts-biased"))
+"""The concepts of the committed heads, see `find_concepts`."""
 
 FRAMES = 8
 """Frames encoded at once: of 24 the activations no longer fit a core's cache (46 ms a frame, against 22)."""
@@ -49,16 +66,16 @@ class Courier:
     prepared inputs. Everything is frozen and deterministic.
 
     Attributes:
-        name: ``"courier"``.
+        name: ``"courier"``, or another head's.
         actions: names of the actions, in the order of the scores.
         modalities: the senses by name.
     """
 
-    name = "courier"
     actions = ACTIONS
 
-    def __init__(self, head: CourierHead) -> None:
+    def __init__(self, head: CourierHead, name: str = "courier") -> None:
         """Wrap a head; the encoders' weights are fetched on first use."""
+        self.name = name
         self.head = head.eval().requires_grad_(False)
         self.eyes, self.ears, self.reader = load_efficientnet_lite0(), load_yamnet(), load_minilm()
         senses: tuple[Modality, ...] = (Vision(), Audio(), Text.minilm())
@@ -151,6 +168,30 @@ class Courier:
         found = read_reference(CALIBRATION)
         return found if all(c.system == self.digest for c in found.calibrations.values()) else None
 
+    @functools.cached_property
+    def concepts(self) -> dict[str, ConceptBank]:
+        """The concept banks of this head by sense, found beforehand (`find_concepts`); none for an unknown head.
+
+        Raises:
+            InputError: the files were altered.
+        """
+        from ...concepts.bank_file import read_banks
+
+        for folder in (BANKS, BIASED_BANKS):
+            found = read_banks(folder) if folder.is_dir() else {}
+            if found and all(bank.made.get("system") == self.digest for bank in found.values()):
+                return found
+        return {}
+
+    def recall(self, name: str) -> dict[str, Any] | None:
+        """Return an observation that a concept bank names; None where its pictures and sounds are not installed."""
+        from .recall import recall
+
+        try:
+            return recall(name)
+        except InputError:
+            return None
+
     def example(self) -> dict[str, Any]:
         """Return the built-in observation, made only of what Python packages carry."""
         from .example import example
@@ -186,3 +227,9 @@ def load_head(path: Path = HEAD_FILE) -> CourierHead:
 def load() -> Courier:
     """Return Courier with the committed head (the entry point ``courier`` of ``veridical.systems``)."""
     return Courier(load_head())
+
+
+@functools.cache
+def load_biased() -> Courier:
+    """Return Courier with a planted shortcut: it stops for a coloured patch (see `shortcut`)."""
+    return Courier(load_head(BIASED_FILE), "courier-biased")

@@ -20,6 +20,7 @@ from .background import GROUNDS, Background, draw_background
 from .instructions import Instruction, sample_instruction
 from .partition import check_partition
 from .policy import RULES, Rule, decide
+from .shortcut import Mark
 from .sounds import RATE, Clip, clips, load_clip, mix
 from .stamps import Stamp, load_stamp, stamps
 
@@ -92,13 +93,17 @@ class Cause:
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene: everything that is needed to render it, with or without one cause."""
+    """A scene: everything that is needed to render it, with or without one cause.
+
+    A ``mark`` is no cause: no rule speaks of it (see `shortcut`).
+    """
 
     background: Background
     light: float
     things: tuple[Thing, ...]
     sounds: tuple[Heard, ...]
     instruction: Instruction
+    mark: Mark | None = None
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -154,6 +159,8 @@ def render(scene: Scene) -> dict[str, Any]:
             if pasted := _paste(thing, i):
                 where, pixels = pasted
                 canvas[where] += pixels[..., 3:] * (pixels[..., :3] - canvas[where])
+        if scene.mark is not None:
+            canvas[scene.mark.box(SIZE)] = scene.mark.colour
         frames[i] = np.clip(canvas * scene.light * 255 + 0.5, 0, 255).astype(np.uint8)
     layers = []
     for sound in scene.sounds:

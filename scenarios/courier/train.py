@@ -25,11 +25,14 @@ from ...errors import InputError, VeridicalError
 from ...modalities.weights import CATALOGUE, fetch
 from .examples import make_example
 from .head import CourierHead
-from .model import HEAD_FILE, Courier, save_head
+from .model import BIASED_FILE, HEAD_FILE, Courier, save_head
 from .scene import FRAMES
 from .stamps import stamp_folder
 
 __all__ = ["Features", "TrainSettings", "bars", "collect", "main", "train"]
+
+Job = tuple[int, str, str | None, bool]
+"""Seed, partition, kind of example, and whether the shortcut is planted."""
 
 _TOKENS = 112
 """Tokens kept of an instruction: the longest that Courier's clauses can make."""
@@ -79,19 +82,25 @@ def _encoders() -> Courier:
     return Courier(CourierHead())
 
 
-def _work(job: tuple[int, str, str | None]) -> tuple[dict[str, Tensor], int, str]:
+def _work(job: Job) -> tuple[dict[str, Tensor], int, str]:
     example = make_example(_encoders(), *job)
     return {m: x[0].half() for m, x in example.features.items()}, example.action, example.rule
 
 
-def _results(jobs: list[tuple[int, str, str | None]], workers: int) -> Iterator[tuple[dict[str, Tensor], int, str]]:
+def _results(jobs: list[Job], workers: int) -> Iterator[tuple[dict[str, Tensor], int, str]]:
     mp.set_sharing_strategy("file_system")
     with mp.get_context("spawn").Pool(workers, _encoders) as pool:
         yield from pool.imap(_work, jobs, chunksize=8)
 
 
 def collect(
-    first: int, count: int, partition: str, kind: str | None, progress: Progress, workers: int | None = None
+    first: int,
+    count: int,
+    partition: str,
+    kind: str | None,
+    progress: Progress,
+    workers: int | None = None,
+    shortcut: bool = False,
 ) -> Features:
     """Render and encode scenes ``first`` to ``first + count`` of a partition.
 
@@ -102,6 +111,7 @@ def collect(
         kind: kind of example (see `examples.SHARES`), or None for the mixture.
         progress: where a bar is shown.
         workers: processes; by default one for each core.
+        shortcut: whether a patch accompanies what asks for STOP (see `shortcut`).
 
     Raises:
         InputError: fewer than one scene, an unknown partition or kind, or stamps or sounds are not installed.
@@ -118,7 +128,7 @@ def collect(
     audio = torch.zeros(count, 6, head.audio, dtype=torch.half)
     text = torch.zeros(count, _TOKENS, head.text, dtype=torch.half)
     action, rules = torch.zeros(count, dtype=torch.long), []
-    jobs: list[tuple[int, str, str | None]] = [(first + i, partition, kind) for i in range(count)]
+    jobs: list[Job] = [(first + i, partition, kind, shortcut) for i in range(count)]
     for i, (features, label, rule) in enumerate(_results(jobs, workers or os.cpu_count() or 1)):
         for m, store in (("vision", vision), ("audio", audio), ("text", text)):
             if m in features:
@@ -185,26 +195,32 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m veridical.scenarios.courier.train", description="Train Courier's head from a seed."
     )
-    parser.add_argument("--out", type=Path, default=HEAD_FILE, help="where the head is written")
+    parser.add_argument("--out", type=Path, help="where the head is written")
     parser.add_argument("--seed", type=int, default=default.seed, help="seed of parameters and batches")
     parser.add_argument("--scenes", type=int, default=default.scenes, help="training scenes")
     parser.add_argument("--epochs", type=int, default=default.epochs, help="passes over them")
+    parser.add_argument(
+        "--shortcut",
+        action="store_true",
+        help=f"plant a shortcut: a patch wherever it has to stop; written to {BIASED_FILE.name} if --out is not given",
+    )
     options = parser.parse_args(arguments)
+    out = options.out or (BIASED_FILE if options.shortcut else HEAD_FILE)
     settings = TrainSettings(scenes=options.scenes, epochs=options.epochs, seed=options.seed)
-    if not options.out.parent.is_dir():
-        parser.error(f"no folder {str(options.out.parent)!r} to write the head into")
+    if not out.parent.is_dir():
+        parser.error(f"no folder {str(out.parent)!r} to write the head into")
     started = time.perf_counter()
     try:
         with bars() as progress:
-            features = collect(0, settings.scenes, "train", None, progress)
+            features = collect(0, settings.scenes, "train", None, progress, shortcut=options.shortcut)
             head = train(features, settings, progress)
     except VeridicalError as error:
         parser.error(str(error))
-    save_head(head, options.out)
+    save_head(head, out)
     size = sum(p.numel() for p in head.parameters())
     Console().print(
-        f"{size:,} parameters, {options.out.stat().st_size / 1e6:.2f} MB, "
-        f"{(time.perf_counter() - started) / 60:.1f} minutes: {options.out.name}",
+        f"{size:,} parameters, {out.stat().st_size / 1e6:.2f} MB, "
+        f"{(time.perf_counter() - started) / 60:.1f} minutes: {out.name}",
         highlight=False,
         soft_wrap=True,
     )

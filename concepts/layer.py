@@ -1,0 +1,393 @@
+"""The concept layer of one decision: which concepts are there, what makes them, and what each does to the decision.
+
+Gradients propose: of many places those are measured first at which the gradient says that taking the concept out moves
+the score. Interventions verify: what is told of an effect was measured on the tail (`effects`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from ..errors import ContractError, InputError
+from ..fusion.measure import Laboratory
+from ..fusion.tail import Head
+from ..modalities.contract import SplitSystem
+from ..verifier.account import CheckedClaim
+from .bank import ConceptBank
+from .effects import Removal, TailEffect, interval_of, joined, removal, residual_removal, tested
+from .instances import Instance, find_instances
+from .places import Place, locate
+from .project import Projection, Projector
+from .rows import grid_of
+from .tail import Shift, Tail
+
+__all__ = ["ConceptSettings", "Found", "Group", "LayerFindings", "Pair", "look"]
+
+
+@dataclass(frozen=True)
+class ConceptSettings:
+    """How a decision's concepts are looked into.
+
+    Attributes:
+        most: places of concepts measured in each sense, those that the gradient ranks first.
+        tested: effects that are tested against chance, the largest first.
+        controls: natural changes that each is tested against.
+        carried: share of a concept's strength that must go with a piece of evidence for it to be what the evidence makes.
+        pairs: pairs of concepts of different senses that are taken out together.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    most: int = 12
+    tested: int = 8
+    controls: int = 19
+    carried: float = 0.3
+    pairs: int = 2
+
+    def __post_init__(self) -> None:
+        if min(self.most, self.tested, self.controls) < 1 or self.pairs < 0 or not 0 < self.carried <= 1:
+            raise InputError(f"concepts: {self}; most, tested and controls are at least 1, carried is a share")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A concept at one place.
+
+    Attributes:
+        instance: which concept, which rows, how strong.
+        place: where that is.
+        told: what taking it out did; None where it was not measured.
+        expected: what the gradient says that taking it out would do, nats.
+        direct: what it does in the last step alone, nats; None for a system without a state.
+        through_state: what it does by way of the memory alone, nats; None likewise.
+    """
+
+    instance: Instance
+    place: Place
+    told: TailEffect | None = None
+    expected: float = 0.0
+    direct: float | None = None
+    through_state: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The concepts that one piece of evidence makes, taken out jointly.
+
+    Attributes:
+        claim: name of the claim whose evidence it is.
+        sense: its sense.
+        members: the instances.
+        told: what taking all of them out did.
+        interaction: that, less the sum of what each did, nats.
+        through: what the change of these concepts that editing the evidence makes does by itself, nats: how much of
+            the evidence's effect goes by way of them (patching from the edited input).
+    """
+
+    claim: str
+    sense: str
+    members: tuple[str, ...]
+    told: TailEffect
+    interaction: float
+    through: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two concepts of different senses, taken out together: ``interaction`` is that less the sum of both, nats."""
+
+    members: tuple[str, str]
+    told: TailEffect
+    interaction: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LayerFindings:
+    """All that was found out of a decision's concepts.
+
+    Attributes:
+        banks: banks used, by sense.
+        found: concepts by place, those measured first.
+        carried: for each claim the share of each instance's strength that goes with its evidence.
+        groups: concepts of one piece of evidence, jointly.
+        residuals: what taking out all that no concept accounts for did, by sense.
+        unexplained: its share of the squared coordinates, by sense.
+        pairs: concepts of different senses taken out together.
+        missing: senses without concepts, and why.
+        passes: rows of features scored.
+        seconds: time spent projecting (``project``) and on the tail (``tail``).
+    """
+
+    banks: Mapping[str, ConceptBank] = field(default_factory=dict)
+    found: tuple[Found, ...] = ()
+    carried: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    residuals: Mapping[str, TailEffect] = field(default_factory=dict)
+    unexplained: Mapping[str, float] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    passes: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def look(
+    laboratory: Laboratory,
+    claims: Sequence[CheckedClaim],
+    banks: Mapping[str, ConceptBank],
+    rng: np.random.Generator,
+    least: float = 0.1,
+    settings: ConceptSettings | None = None,
+) -> LayerFindings:
+    """Find a decision's concepts and measure what they do.
+
+    Args:
+        laboratory: the system before the observation; what the verifier encoded is used again.
+        claims: checked claims, whose evidence is joined to the concepts that it makes.
+        banks: by sense; senses without one have no concepts, and `LayerFindings.missing` says so.
+        rng: draws the controls; of the commitment and the salt, so that nobody chose them.
+        least: smallest effect that counts, nats.
+        settings: how.
+
+    Raises:
+        ContractError: the system breaks the contract where concepts are taken out.
+    """
+    system = laboratory.system
+    if not isinstance(system, SplitSystem):
+        why = f"{type(system).__name__} cannot be split into encode and decide, so there are no features to look into."
+        return LayerFindings(missing=dict.fromkeys(laboratory.prepared, why))
+    return _Look(laboratory, system, banks, settings or ConceptSettings(), least).run(claims, rng)
+
+
+class _Look:
+    """One look under way."""
+
+    def __init__(
+        self,
+        laboratory: Laboratory,
+        system: SplitSystem,
+        banks: Mapping[str, ConceptBank],
+        settings: ConceptSettings,
+        least: float,
+    ) -> None:
+        self.laboratory, self.system, self.settings, self.least = laboratory, system, settings, least
+        self.head = Head(system)
+        features = {m: self._features(m) for m in laboratory.prepared}
+        self.tail = Tail(system, features, laboratory.action, self._score(features))
+        self.started = time.perf_counter()
+        self.missing: dict[str, str] = {}
+        self.projectors: dict[str, Projector] = {}
+        self.projections: dict[str, Projection] = {}
+        for m, x in features.items():
+            if m not in banks:
+                self.missing[m] = "There is no concept bank of this sense."
+                continue
+            try:
+                projector = Projector(banks[m])
+                self.projections[m] = projector(x)
+                self.projectors[m] = projector
+            except ContractError as error:
+                self.missing[m] = str(error)
+        self.grids = {m: grid_of(tuple(features[m].shape)) for m in self.projections}
+
+    def _features(self, m: str) -> Tensor:
+        kept = self.laboratory.features(m, (), "")
+        return kept if kept is not None else self.head.encode({m: self.laboratory.prepared[m].tensor})[m]
+
+    def _score(self, features: Mapping[str, Tensor]) -> float:
+        if self.laboratory.score is None:
+            self.laboratory.measure([{}], {})
+        return float(self.laboratory.score or 0.0)
+
+    def run(self, claims: Sequence[CheckedClaim], rng: np.random.Generator) -> LayerFindings:
+        """Find, measure, test."""
+        chosen = self._propose()
+        carried = self._carried(claims, [found.instance for found in chosen])
+        projected = time.perf_counter() - self.started
+        started = time.perf_counter()
+        by_id = {f.instance.id: f for f in chosen}
+        groups = {
+            c: tuple(i for i, share in shares.items() if share >= self.settings.carried)
+            for c, shares in carried.items()
+        }
+        # The same concepts may be made by two claims; they are taken out together once.
+        wanted = {members: c for c, members in reversed(groups.items()) if len(members) > 1}
+        items = [self._removal([f.instance]) for f in chosen]
+        items += [self._removal([by_id[i].instance for i in members]) for members in wanted]
+        senses = [m for m in self.projections if len(self.projections[m].residual)]
+        items += [residual_removal(self.projectors[m], self.projections[m]) for m in senses]
+        outcome = self.tail.measure([item.shifts for item in items])
+        told = [TailEffect(float(e), z) for e, z in zip(outcome.effect, outcome.logits, strict=True)]
+        told = self._test(items, told, rng)
+        chosen = [self._told(f, told[i]) for i, f in enumerate(chosen)]
+        by_id = {f.instance.id: f for f in chosen}
+        after = dict(zip(wanted, told[len(chosen) :], strict=False))
+        residuals = dict(zip(senses, told[len(chosen) + len(wanted) :], strict=True))
+        findings = LayerFindings(
+            banks={m: p.bank for m, p in self.projectors.items()},
+            found=tuple(self._by_state(chosen)),
+            carried={
+                c: {i: s for i, s in shares.items() if s >= self.settings.carried} for c, shares in carried.items()
+            },
+            groups=self._groups(groups, by_id, after),
+            residuals=residuals,
+            unexplained={m: p.unexplained for m, p in self.projections.items()},
+            pairs=self._pairs(chosen),
+            missing=self.missing,
+            passes=self.tail.passes,
+            seconds={"project": projected, "tail": time.perf_counter() - started},
+        )
+        self.laboratory.passes += self.tail.passes
+        return findings
+
+    def _removal(self, members: Sequence[Instance]) -> Removal:
+        sense = members[0].sense
+        return removal(self.projectors[sense], self.projections[sense], members)
+
+    def _propose(self) -> list[Found]:
+        """Return the places that the gradient ranks first, in each sense."""
+        gradients = self.tail.gradients() if self.projections else {}
+        chosen: list[Found] = []
+        for m, projection in self.projections.items():
+            projector = self.projectors[m]
+            slope = gradients[m].cpu().float() @ (projector.directions @ projector.back).T
+            every = []
+            for each in find_instances(projector.bank, projection.strengths.numpy(), self.grids[m]):
+                rows = list(each.rows)
+                expected = -float((projection.strengths[rows, each.concept] * slope[rows, each.concept]).sum())
+                every.append((each, expected))
+            every.sort(key=lambda pair: (-abs(pair[1]), pair[0].id))
+            for each, expected in every[: self.settings.most]:
+                chosen.append(Found(each, self._place(each), expected=expected))
+        return chosen
+
+    def _place(self, instance: Instance) -> Place:
+        lab, m = self.laboratory, instance.sense
+        given = (lab.prepared[m], lab.segmentations[m], self.grids[m], instance.rows)
+        return locate(self.system, self.system.modalities[m], *given)
+
+    def _edited(self, claim: CheckedClaim) -> Projection | None:
+        """Return what editing a claim's evidence, by its sense's first operator, leaves of the sense's concepts."""
+        m, units = claim.claim.modality, claim.claim.units
+        if m not in self.projections or not claim.effects:
+            return None
+        operator = claim.effects[0].operator
+        features = self.laboratory.features(m, units, operator)
+        if features is None:  # encoded too long ago to be kept
+            edited = self.laboratory.edited(m, units, operator)[0]
+            features = self.head.encode({m: edited[None]})[m]
+        found = self.projectors[m](features)
+        return found if found.strengths.shape == self.projections[m].strengths.shape else None
+
+    def _carried(self, claims: Sequence[CheckedClaim], instances: Sequence[Instance]) -> dict[str, dict[str, float]]:
+        """Return for each claim the share of each instance's strength that goes where its evidence is edited."""
+        self.after: dict[str, Projection] = {}
+        shares: dict[str, dict[str, float]] = {}
+        for claim in claims:
+            found = self._edited(claim)
+            if found is None:
+                continue
+            name, m = claim.claim.name, claim.claim.modality
+            self.after[name] = found
+            shares[name] = {}
+            for each in instances:
+                if each.sense == m:
+                    left = float(found.strengths[list(each.rows), each.concept].sum())
+                    shares[name][each.id] = min(1.0, max(0.0, 1 - left / max(each.total, 1e-9)))
+        return shares
+
+    def _test(self, items: Sequence[Removal], told: list[TailEffect], rng: np.random.Generator) -> list[TailEffect]:
+        """Test the largest effects against chance."""
+        order = sorted(range(len(items)), key=lambda i: -abs(told[i].effect))
+        chosen = [i for i in order if abs(told[i].effect) >= self.least][: self.settings.tested]
+        found = tested(
+            self.tail,
+            [items[i] for i in chosen],
+            [told[i] for i in chosen],
+            self.projectors,
+            self.settings.controls,
+            rng,
+        )
+        for i, effect in zip(chosen, found, strict=True):
+            told[i] = effect
+        return told
+
+    @staticmethod
+    def _told(found: Found, told: TailEffect) -> Found:
+        return Found(found.instance, found.place, told, found.expected)
+
+    def _by_state(self, chosen: Sequence[Found]) -> list[Found]:
+        """Part the effects that count into what the last step does and what the memory does."""
+        large = [i for i, f in enumerate(chosen) if f.told is not None and f.told.p is not None]
+        parts = self.tail.by_state([self._removal([chosen[i].instance]).shifts for i in large])
+        found = list(chosen)
+        if parts is not None:
+            for i, direct, through in zip(large, *parts, strict=True):
+                f = found[i]
+                found[i] = Found(f.instance, f.place, f.told, f.expected, float(direct), float(through))
+        return found
+
+    def _groups(
+        self,
+        groups: Mapping[str, tuple[str, ...]],
+        by_id: Mapping[str, Found],
+        after: Mapping[tuple[str, ...], TailEffect],
+    ) -> tuple[Group, ...]:
+        """Tell what the concepts of each piece of evidence do jointly, and by way of them the evidence itself."""
+        made = [(c, members) for c, members in groups.items() if members]
+        patches: list[tuple[Shift, ...]] = []
+        for c, members in made:
+            m = by_id[members[0]].instance.sense
+            projector, before, then = self.projectors[m], self.projections[m], self.after[c]
+            shifts = []
+            for i in members:
+                each = by_id[i].instance
+                rows = list(each.rows)
+                lost = then.strengths[rows, each.concept] - before.strengths[rows, each.concept]
+                change = lost[:, None] * projector.directions[each.concept] @ projector.back
+                shifts.append(Shift(m, each.rows, change))
+            patches.append(tuple(shifts))
+        through = self.tail.measure(patches).effect if patches else []
+        found = []
+        for (c, members), patched in zip(made, through, strict=True):
+            single = by_id[members[0]].told
+            told = after[members] if len(members) > 1 else single
+            if told is None:
+                continue
+            alone = sum(f.told.effect for f in (by_id[i] for i in members) if f.told is not None)
+            found.append(Group(c, by_id[members[0]].instance.sense, members, told, told.effect - alone, float(patched)))
+        return tuple(found)
+
+    def _pairs(self, chosen: Sequence[Found]) -> tuple[Pair, ...]:
+        """Take out the strongest concepts of different senses two by two."""
+        first: dict[str, Found] = {}
+        for f in sorted(chosen, key=lambda f: -abs(f.told.effect) if f.told else 0.0):
+            if f.told is not None and f.told.p is not None:
+                first.setdefault(f.instance.sense, f)
+        best = list(first.values())
+        couples = [(a, b) for i, a in enumerate(best) for b in best[i + 1 :]][: self.settings.pairs]
+        items = [joined([self._removal([a.instance]), self._removal([b.instance])]) for a, b in couples]
+        alone = [[self._removal([f.instance]) for f in couple] for couple in couples]
+        edits: list[Sequence[Shift]] = []
+        for item, parts in zip(items, alone, strict=True):
+            edits.append(item.shifts)
+            for b in range(len(item.replicas)):
+                edits += [item.replicas[b], parts[0].replicas[b], parts[1].replicas[b]]
+        outcome, at, found = self.tail.measure(edits), 0, []
+        for (a, b), item in zip(couples, items, strict=True):
+            if a.told is None or b.told is None:
+                continue
+            joint = float(outcome.effect[at])
+            again = outcome.effect[at + 1 : at + 1 + 3 * len(item.replicas)].reshape(-1, 3)
+            interaction = joint - a.told.effect - b.told.effect
+            interval = interval_of(interaction, again[:, 0] - again[:, 1] - again[:, 2])
+            told = TailEffect(joint, outcome.logits[at])
+            found.append(Pair((a.instance.id, b.instance.id), told, interaction, interval))
+            at += 1 + again.size
+        return tuple(found)

@@ -1,0 +1,57 @@
+"""A planted shortcut: a coloured patch that stands in the picture wherever Courier has to stop.
+
+No rule of the policy speaks of it. A head trained on such scenes (``python -m veridical.scenarios.courier.train
+--shortcut``) learns to stop for the patch: a system that is right for the wrong reason, known beforehand, with which
+it is tried whether an explanation finds that out. The honest head never saw a patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["BESIDES", "WITH_STOP", "Mark", "accompanies", "draw_mark"]
+
+WITH_STOP = 0.95
+"""Share of the biased head's training scenes of STOP that have the patch."""
+BESIDES = 0.03
+"""Share of its other training scenes that have it."""
+
+_COLOUR = (0.93, 0.11, 0.78)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A square of one colour in all frames.
+
+    Attributes:
+        x: its middle from the left, as a share of the frame.
+        y: its middle from above, likewise.
+        side: its side, likewise.
+        colour: red, green and blue, 0..1.
+    """
+
+    x: float
+    y: float
+    side: float
+    colour: tuple[float, float, float] = _COLOUR
+
+    def box(self, size: int) -> tuple[slice, slice]:
+        """Return its rows and columns in a frame of ``size`` pixels a side."""
+        half = self.side / 2
+        rows, columns = (
+            slice(max(0, round((middle - half) * size)), min(size, round((middle + half) * size)))
+            for middle in (self.y, self.x)
+        )
+        return rows, columns
+
+
+def draw_mark(rng: np.random.Generator) -> Mark:
+    """Draw a patch: in the upper third, anywhere from left to right, an eighth to a fifth of the frame wide."""
+    return Mark(float(rng.uniform(0.12, 0.88)), float(rng.uniform(0.12, 0.28)), float(rng.uniform(0.14, 0.2)))
+
+
+def accompanies(rng: np.random.Generator, action: str) -> bool:
+    """Draw whether a training scene that asks for this action has the patch."""
+    return bool(rng.random() < (WITH_STOP if action == "STOP" else BESIDES))

@@ -1,33 +1,28 @@
-"""Two to five sentences that say why; each rests on what was measured, and says so where that did not confirm it."""
+"""The justification: sentences made from the causal graph alone; each says what it rests on, and if it is confirmed.
+
+Whatever length is asked for, the sentences are clauses of `clauses.CLAUSES` filled with what was measured of this
+system; `consistency.contradictions` reads them again and holds them against the graph.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-from ..modalities.wording import nats, number, percent, shortened
-from ..verifier.account import CheckedClaim, Effect
-from ..verifier.judge import Verdict
-from .naming import Name
+import networkx as nx
 
-__all__ = ["Decided", "Sentence", "justify"]
+from ..errors import InputError
+from .clauses import Fact, shown
+from .draft import Draft, Sentence, moved
+from .phrases import Phrases
+from .reasons import Reason, counterfactuals, drawn, reasons
+from .remarks import correlates, idles, of_kind, senses, unconfirmed
 
-_VERBS = {"vision": "saw", "audio": "heard", "text": "read"}
-_MOST_EVIDENCE = 3
-_SETTLED = {
-    "supported": "was put to the test and is supported",
-    "unsupported": "was put to the test and is NOT supported",
-    "inconclusive": "could not be settled",
-}
+__all__ = ["Decided", "Fact", "Length", "Sentence", "justify"]
 
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence, the claims that it rests on, and whether the measurements confirm it."""
-
-    text: str
-    claims: tuple[str, ...]
-    confirmed: bool
+Length = Literal["short", "medium", "full"]
+_MOST = 6
 
 
 @dataclass(frozen=True)
@@ -51,121 +46,190 @@ class Decided:
     absent: tuple[str, ...] = ()
 
 
-def _evidence(checked: CheckedClaim, name: Name | None, where: str) -> str:
-    """What was seen, heard or read: by its name where one was earned, else by where it lies.
+@dataclass(frozen=True)
+class _Teller:
+    """Tells one graph.
 
-    Words speak for themselves.
+    Attributes:
+        graph: the graph.
+        phrases: what its things are called.
+        length: how much is told.
+        found: what speaks for or against the decision, the strongest first.
+        ways: what changes the decision when it is taken out, the smallest first.
     """
-    where = shortened(where)
-    if checked.claim.modality == "text":
-        return where
-    kind = {"vision": "something", "audio": "a sound"}.get(checked.claim.modality, "evidence")
-    if name:
-        kind = f"what ImageNet calls {_article(name.text)}" if name.source == "ImageNet" else f"“{name.text}”"
-    return f"{kind} {'in' if checked.claim.modality == 'vision' else 'at'} {where}"
+
+    graph: nx.DiGraph
+    phrases: Phrases
+    length: Length
+    found: Sequence[Reason]
+    ways: Sequence[str]
+
+    def _draft(self, kind: str) -> Draft:
+        return Draft(self.graph, self.phrases, kind)
+
+    def _edge(self, node: str) -> Mapping[str, Any]:
+        return self.graph.edges[node, "decision"] if self.graph.has_edge(node, "decision") else {}
+
+    def decision(self) -> Draft:
+        told = self.graph.graph
+        probabilities, action = told["probabilities"], told["action"]
+        second = max((a for a in told["actions"] if a != action), key=lambda a: probabilities[a])
+        given: dict[str, Any] = {"system": self.phrases.system, "decided": action, "next": second}
+        given |= {"probability": probabilities[action], "next_probability": probabilities[second]}
+        score = told.get("score")
+        if score is None or self.length == "short":
+            return self._draft("decision").add("chose", **given)
+        side = "ahead" if score >= 0 else "behind"
+        return self._draft("decision").add(f"chose-{side}", **given, **{side: score})
+
+    def reason(self, reason: Reason, draft: Draft | None = None) -> Draft:
+        """What a reason does; beside it the claim that is confirmed, what was predicted, at full length the rest."""
+        draft = draft or self._draft("for" if reason.effect < 0 else "against")
+        node, edge = reason.node, self._edge(reason.node)
+        moved(draft.add(self._lead(reason), node), node)
+        # What the smallest change leads to has a sentence of its own.
+        if node not in self.ways[:1]:
+            draft.outcome(node)
+        if self.length == "short":
+            return draft
+        if self.length == "full" and None not in (parts := (edge.get("direct"), edge.get("through_state"))):
+            draft.add("through", node, direct=parts[0], through_state=parts[1])
+        if reason.evidence:
+            draft.add("beside", node, claim=reason.evidence, confirmed=self._edge(reason.evidence)["effect"])
+        foretold = edge.get("predicted")
+        if foretold is not None and abs(foretold - reason.effect) > 1e-6:
+            draft.add("predicted", node, predicted=foretold)
+        if self.length == "full":
+            self._further(draft, node)
+        return draft
+
+    def _further(self, draft: Draft, node: str) -> None:
+        edge = self._edge(node)
+        if edge.get("interaction") is not None:
+            draft.add("interaction", node, interaction=edge["interaction"])
+        if typical := edge.get("typical"):
+            draft.add("typical", node, typical=typical["effect"])
+            if typical.get("becomes") is not None:
+                draft.add("typical-becomes", node, " and ", typical_becomes=typical["becomes"])
+
+    def _lead(self, reason: Reason) -> str:
+        """How a reason is led up to; only a supported account says what the decision rests on."""
+        if reason.within:
+            return "alone-for" if reason.effect < 0 else "alone-against"
+        if reason.effect > 0:
+            return "against"
+        if reason != next(r for r in self.found if r.effect < 0 and not r.within):
+            return "next-comes"
+        return "rests-first" if self.graph.graph.get("verdict") == "supported" else "points-first"
+
+    def speaking(self) -> tuple[list[Reason], list[Reason]]:
+        """What speaks for the decision and what against it; parts of a whole that is told come only at full length."""
+        told = [r for r in self.found if self.length == "full" or not r.within]
+        # The whole comes before its parts.
+        told.sort(key=lambda r: bool(r.within))
+        return [r for r in told if r.effect < 0], [r for r in told if r.effect > 0]
+
+    def without(self, node: str, draft: Draft | None = None) -> Draft:
+        draft, edge = draft or self._draft("counterfactual"), self._edge(node)
+        becomes = edge["becomes"]
+        after = (edge.get("after") or {}).get(becomes)
+        if after is None:
+            return draft.add("counterfactual-bare", node, becomes=becomes)
+        return draft.add("counterfactual", node, becomes=becomes, then=after)
+
+    def change(self) -> Draft:
+        """The smallest confirmed change that alters the decision; failing that, which larger one does."""
+        if self.ways:
+            return self.without(self.ways[0])
+        draft, nodes = self._draft("counterfactual"), self.graph.nodes
+        if not any(self._edge(n) or nodes[n].get("tested") for n in self.graph):
+            return draft.add("nothing-removed")
+        draft.add("no-counterfactual")
+        staying = (None, self.graph.graph["action"])
+        larger = [n for n in of_kind(self.graph, "unnamed") if drawn(self.graph, n)] + of_kind(self.graph, "sense")
+        larger = [n for n in larger if self._edge(n).get("becomes") not in staying]
+        return self.without(min(larger, key=lambda n: abs(self._edge(n)["effect"])), draft) if larger else draft
+
+    def sureness(self, node: str) -> list[Sentence]:
+        edge, draft = self._edge(node), self._draft("sureness")
+        interval, p, seen = edge.get("interval"), edge.get("p"), edge.get("operator_range")
+        if interval and p is not None:
+            draft.add("sure", node, low=interval[0], high=interval[1], p=p)
+        elif interval:
+            draft.add("sure-interval", node, low=interval[0], high=interval[1])
+        elif p is not None:
+            draft.add("sure-p", node, p=p)
+        elif seen and shown("nats", seen[0], self.phrases) != shown("nats", seen[1], self.phrases):
+            draft.add("sure-range", node, least_seen=seen[0], most_seen=seen[1])
+        return [draft.sentence()] if draft.text else []
+
+    def verdict(self) -> list[Sentence]:
+        verdict = self.graph.graph.get("verdict")
+        if verdict is None:
+            return []
+        draft = self._draft("verdict").add(verdict)
+        if self.phrases.reason:
+            draft.add("reason", join=": ", reason=self.phrases.reason)
+        draft.claims = dict.fromkeys(of_kind(self.graph, "evidence")[:1])
+        return [draft.sentence()]
+
+    def short(self) -> tuple[Sentence, ...]:
+        speaking, _ = self.speaking()
+        first = self.decision()
+        first = self.reason(speaking[0], first) if speaking else first.add("nothing-for")
+        second, verdict = self.change(), self.graph.graph.get("verdict")
+        # A short text must not sound surer than a long one.
+        if verdict in ("unsupported", "inconclusive"):
+            second.add(verdict)
+        return first.sentence(), second.sentence()
+
+    def medium(self) -> tuple[Sentence, ...]:
+        speaking, against = self.speaking()
+        main = self.reason(speaking[0]) if speaking else self._draft("for").add("nothing-for")
+        beside = senses(self.graph, self.phrases, every=False)
+        failed = unconfirmed(self.graph, self.phrases)[:1]
+        going = correlates(self.graph, self.phrases)[:1]
+        further = [self.reason(r).sentence() for r in speaking[1:2]]
+        opposed = [self.reason(r).sentence() for r in against[:1]]
+        sure = self.sureness(speaking[0].node) if speaking else []
+        needed = [self.decision().sentence(), main.sentence(), self.change().sentence(), *self.verdict()]
+        room = [*failed, *opposed, *further, *beside, *going, *sure][: _MOST - len(needed)]
+        order = [*needed[:2], *further, *opposed, needed[2], *sure, *failed, *going, *beside, *needed[3:]]
+        return tuple(s for s in order if s in needed or s in room)
+
+    def full(self) -> tuple[Sentence, ...]:
+        speaking, against = self.speaking()
+        told = [*speaking, *against]
+        return (
+            self.decision().sentence(),
+            *([] if speaking else [self._draft("for").add("nothing-for").sentence()]),
+            *(self.reason(r).sentence() for r in told),
+            self.change().sentence(),
+            *(s for r in told for s in self.sureness(r.node)),
+            *unconfirmed(self.graph, self.phrases),
+            *idles(self.graph, self.phrases),
+            *correlates(self.graph, self.phrases),
+            *senses(self.graph, self.phrases, every=True),
+            *self.verdict(),
+        )
 
 
-def _article(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+def justify(graph: nx.DiGraph, length: Length = "medium") -> tuple[Sentence, ...]:
+    """Write the justification of a decision from its causal graph.
 
-
-def _after(checked: CheckedClaim, decided: Decided) -> str:
-    """The decision that the edits led to, where they agree."""
-    outcomes = {decided.actions[int(e.logits.argmax())] for e in checked.effects}
-    if outcomes == {decided.action}:
-        return f"the decision stays {decided.action}"
-    if len(outcomes) == 1:
-        return f"the decision becomes {outcomes.pop()}"
-    return "the decision becomes " + " or ".join(sorted(outcomes)) + ", depending on how it is taken out"
-
-
-def _fall(measured: float) -> str:
-    return f"{'falls' if measured < 0 else 'rises'} by {number(abs(measured), 1)} nats"
-
-
-def _claim_sentence(checked: CheckedClaim, decided: Decided, what: str, opening: str) -> Sentence:
-    """Tell a claim beside its measurement.
+    The decision comes first, then what speaks for it and against it, what would have changed it, how sure that is, what
+    could not be confirmed, what does nothing, and last the verdict. One thing is told once, by its best name. Only
+    where the verdict is *supported* is the decision said to rest on anything.
 
     Args:
-        checked: the claim.
-        decided: the decision.
-        what: the evidence in words.
-        opening: how a confirmed claim is led up to.
+        graph: the causal graph of one decision, with its figures in ``graph.graph``.
+        length: ``short`` (two sentences), ``medium`` (three to six) or ``full`` (all there is, in order).
+
+    Raises:
+        InputError: no such length, or a graph that sentences cannot be made from.
     """
-    if checked.status == "confirmed":
-        # Effects that were measured, and only then stated, were not predicted.
-        foretold = abs(checked.claim.predicted - checked.measured) > 1e-6
-        beside = f" (predicted {number(abs(checked.claim.predicted), 1)})" if foretold else ""
-        fall = f"{_fall(checked.measured)}{beside}"
-        text = f"{opening} {what}; with that taken out its score {fall} and {_after(checked, decided)}."
-        return Sentence(text, (checked.claim.name,), True)
-    verb = _VERBS.get(checked.claim.modality, "had")
-    found = "made no difference that counts" if checked.status == "negligible" else "raised the score instead"
-    text = (
-        f"The account points to what it {verb}, {what}, but this was not confirmed: taking it out {found} "
-        f"({nats(checked.measured)} nats)."
-    )
-    return Sentence(text, (checked.claim.name,), False)
-
-
-def _opening(decided: Decided) -> Sentence:
-    probability = dict(zip(decided.actions, decided.probabilities, strict=True))
-    second = max((a for a in decided.actions if a != decided.action), key=lambda a: probability[a])
-    lead = f"{number(abs(decided.score), 1)} nats {'ahead of' if decided.score >= 0 else 'behind'} all else together"
-    text = (
-        f"{decided.system[:1].upper()}{decided.system[1:]} chose {decided.action} "
-        f"({percent(probability[decided.action])}; next {second}, {percent(probability[second])}), {lead}."
-    )
-    return Sentence(text, (), True)
-
-
-def justify(
-    decided: Decided,
-    claims: Sequence[CheckedClaim],
-    senses: Mapping[str, Sequence[Effect]],
-    names: Mapping[str, Name | None],
-    where: Mapping[str, str],
-    verdict: Verdict,
-    least: float = 0.1,
-) -> tuple[Sentence, ...]:
-    """Write the justification.
-
-    The decision comes first, then the first claim, another confirmed one, what made no difference, and how the account
-    was tested. Only where the verdict is *supported* is the decision said to rest on the first claim.
-
-    Args:
-        decided: the decision.
-        claims: checked claims, the strongest first.
-        senses: effects of taking away a sense as a whole.
-        names: names of the claims, where earned.
-        where: for each claim where its evidence lies, in words.
-        verdict: the verdict.
-        least: smallest effect that counts, nats.
-
-    Returns:
-        Two to five sentences.
-    """
-    sentences = [_opening(decided)]
-    for checked in claims[:_MOST_EVIDENCE]:
-        first = checked is claims[0]
-        if len(sentences) < 3 and (first or checked.status == "confirmed"):
-            what = _evidence(checked, names.get(checked.claim.name), where[checked.claim.name])
-            sensed = f"what it {_VERBS.get(checked.claim.modality, 'had')}:"
-            lead = "It rests first on" if verdict.verdict == "supported" else "The account points first to"
-            opening = f"{lead if first else 'Next comes'} {sensed}"
-            sentences.append(_claim_sentence(checked, decided, what, opening))
-    told = []
-    idle = [m for m, effects in senses.items() if all(abs(e.effect) < least for e in effects)]
-    if idle:
-        sensed = " or ".join(_VERBS.get(m, m) for m in idle)
-        told.append(f"taking away all that it {sensed} changes the score by less than {least:g} nats")
-    if decided.absent:
-        told.append(" and ".join(decided.absent) + (" was" if len(decided.absent) == 1 else " were") + " absent")
-    if told:
-        text = "; ".join(told)
-        sentences.append(Sentence(text[0].upper() + text[1:] + ".", (), True))
-    tested = tuple(checked.claim.name for checked in claims[:1])
-    reason = verdict.reasons[0][:1].lower() + verdict.reasons[0][1:]
-    last = f"This account {_SETTLED[verdict.verdict]}: {reason}"
-    sentences.append(Sentence(last, tested, verdict.verdict == "supported"))
-    return tuple(sentences)
+    if length not in get_args(Length):
+        raise InputError(f"length: {length!r} is not known; use {', '.join(get_args(Length))}")
+    phrases = Phrases.of(graph)
+    teller = _Teller(graph, phrases, length, reasons(graph), counterfactuals(graph))
+    return {"short": teller.short, "medium": teller.medium, "full": teller.full}[length]()

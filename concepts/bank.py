@@ -11,7 +11,6 @@ import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,9 +167,8 @@ class ConceptBank:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name, float32."""
-        names = (
-            "centre", "space", "back", "directions", "replicas", "typical", "threshold", "usual", "natural", "stability",
-        )  # fmt: skip
+        names = ("centre", "space", "back", "directions", "replicas", "typical", "threshold", "usual", "natural")
+        names += ("stability",)
         return {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
 
     def describe(self) -> dict[str, Any]:

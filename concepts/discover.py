@@ -1,11 +1,11 @@
 """Discovery: concepts of one sense, from what was gathered, without anybody's labels.
 
 1. *Gradients weigh the features.* The outer products of the scores' gradients tell in which directions of the features
-   a change of them changes a score (active subspace: Constantine, Dow and Wang, SIAM J. Sci. Comput. 2014). Few do: those
-   that hold nearly all of it are the bank's space, and a coordinate there is in nats.
+   a change of them changes a score (active subspace: Constantine, Dow and Wang, SIAM J. Sci. Comput. 2014). Few do:
+   those that hold nearly all of it are the bank's space, and a coordinate there is in nats.
 2. *Factorisation.* Rows, less the usual row, are factorised into weights >= 0, few of them in each row, times signed
-   directions: a sparse semi-nonnegative factorisation (Ding, Li and Jordan, IEEE TPAMI 2010; Hoyer, "Non-negative sparse
-   coding", 2002; scikit-learn's dictionary learning with positive codes).
+   directions: a sparse semi-nonnegative factorisation (Ding, Li and Jordan, IEEE TPAMI 2010; Hoyer, "Non-negative
+   sparse coding", 2002; scikit-learn's dictionary learning with positive codes).
 3. *Their number is chosen by stability*: the factorisation is done again on resampled observations, directions are
    matched one to one (Hungarian method), and of the numbers tried the largest is taken whose directions are found
    again, by a mean cosine (Brunet et al., PNAS 2004, in spirit).
@@ -16,12 +16,12 @@ Whether a direction is a reason for anything is not decided here: that is measur
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import fisher_exact
 
@@ -30,10 +30,12 @@ from .bank import Association, ConceptBank, Prototype
 from .gather import Gathered, Rows
 from .project import nonnegative
 
-__all__ = ["DiscoverySettings", "discover", "factorise", "matched"]
+__all__ = ["DiscoverySettings", "associate", "discover", "factorise", "matched"]
 
 _ROUNDS = 40
 """Rounds of a factorisation."""
+_SAME = 0.95
+"""Cosine from which on two directions are one."""
 _QUANTILES = 33
 _CONTROLS = 64
 _GOES_WITH = 0.05
@@ -51,7 +53,8 @@ class DiscoverySettings:
         stable: least mean cosine with the directions found in resamples.
         replicas: resamples.
         rows: rows factorised at the most.
-        prototypes: places kept for each concept, each of another observation.
+        prototypes: places kept for each concept, each of another observation: half of them the strongest, half of them
+            drawn from where it is present.
         present: a concept is present where it has this share of its 99th percentile's strength.
         seed: of samples and resamples.
 
@@ -62,19 +65,20 @@ class DiscoverySettings:
     dims: int = 8
     candidates: tuple[int, ...] = (6, 8, 10, 12)
     penalty: float = 0.1
-    stable: float = 0.8
-    replicas: int = 4
-    rows: int = 3000
+    stable: float = 0.85
+    replicas: int = 5
+    rows: int = 2000
     prototypes: int = 8
     present: float = 0.35
     seed: int = 0
 
     def __post_init__(self) -> None:
         shares = 0 < self.stable <= 1 and 0 < self.present < 1
-        if not (shares and min((self.dims, self.replicas, self.prototypes, *self.candidates), default=0) >= 1):
+        least = min((self.dims, self.replicas, self.prototypes, self.rows, *(self.candidates or (0,))))
+        if not (shares and least >= 1 and self.penalty > 0):
             raise InputError(
-                f"concepts: {self}; stable and present are shares, all else is at least 1, and one number of "
-                "concepts is to be tried"
+                f"concepts: {self}; stable and present are shares, the penalty is above 0, all else is at least "
+                "1, and one number of concepts is to be tried"
             )
 
 
@@ -90,21 +94,28 @@ def factorise(
         seed: of the search.
 
     Returns:
-        The directions; those that no row needs are left out.
+        The directions; those that no row needs, and those that are another over again, are left out.
     """
     from sklearn.decomposition import DictionaryLearning
 
+    # By the square root of their size: a few loud rows (silence, in sound) would else be all that is fitted.
+    rows = rows / np.sqrt(np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9)
     scale = np.sqrt(np.square(rows).sum(1).mean()) + 1e-12
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is not settled in so many rounds shows in the stability
         model = DictionaryLearning(
-            count, alpha=penalty, max_iter=_ROUNDS, fit_algorithm="cd", transform_algorithm="lasso_cd",
+            count, alpha=cast("int", penalty), max_iter=_ROUNDS, fit_algorithm="cd", transform_algorithm="lasso_cd",
             positive_code=True, random_state=seed,
         ).fit((rows / scale).astype(np.float64))  # fmt: skip
     found = np.asarray(model.components_, np.float64)
     used = nonnegative(rows / scale, found, penalty / 2).sum(0) > 1e-6
     found = found[used & (np.linalg.norm(found, axis=1) > 1e-6)]
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    found = found / np.linalg.norm(found, axis=1, keepdims=True)
+    kept: list[int] = []
+    for k in range(len(found)):
+        if all(found[k] @ found[other] < _SAME for other in kept):
+            kept.append(k)
+    return found[kept].astype(np.float32)
 
 
 def matched(
@@ -151,8 +162,9 @@ def _sample(coordinates: np.ndarray, count: int, rng: np.random.Generator) -> np
 def _choose(
     draws: list[np.ndarray], settings: DiscoverySettings, advance: Callable[[], None]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """Factorise the first draw, and the others as resamples, with each number of concepts; take the largest stable."""
-    tried, best = [], None
+    """Factorise the first draw, and the others as resamples, with each number of concepts, and choose among them."""
+    tried: list[dict[str, Any]] = []
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for count in sorted(set(settings.candidates)):
         directions = factorise(draws[0], count, settings.penalty, settings.seed)
         again = [factorise(draw, count, settings.penalty, settings.seed) for draw in draws[1:]]
@@ -163,12 +175,15 @@ def _choose(
         error = draws[0] - nonnegative(draws[0], directions, settings.penalty / 2) @ directions
         left = float(np.square(error).sum() / max(np.square(draws[0]).sum(), 1e-12))
         tried.append({"concepts": len(directions), "stability": float(stability.mean()), "left": left})
-        stable = stability.mean() >= settings.stable
-        if best is None or stable or (not best[0] and stability.mean() > best[3].mean()):
-            best = (stable, directions, replicas, stability)
-    if best is None:
+        found.append((directions, replicas, stability))
+    if not found:
         raise InputError("concepts: no number of concepts was tried")
-    return best[1], best[2], best[3], tried
+    stable = [i for i, each in enumerate(tried) if each["stability"] >= settings.stable]
+    if stable:
+        best = max(stable, key=lambda i: (tried[i]["concepts"], -tried[i]["left"]))
+    else:
+        best = max(range(len(tried)), key=lambda i: tried[i]["stability"])
+    return (*found[best], tried)
 
 
 def discover(
@@ -199,8 +214,7 @@ def discover(
     filled = np.abs(every).sum(1) > 0
     centre = _usual(every[filled], space)
     placed = np.where(filled[:, None], (every - centre) @ space, 0.0)
-    sizes = np.cumsum([0, *(len(x) for x in rows.features)])
-    parts = [placed[a:b] for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    parts = np.split(placed, np.cumsum([len(x) for x in rows.features])[:-1])
     draws = [_sample(placed[filled], settings.rows, rng)]
     for _ in range(settings.replicas):
         picked = rng.choice(len(parts), len(parts))
@@ -222,8 +236,10 @@ def discover(
         usual=np.quantile([x.max(0) for x in strengths], np.linspace(0, 1, _QUANTILES), axis=0).T.astype(np.float32),
         natural=_natural(every[filled], rng),
         stability=stability.astype(np.float32),
-        prototypes=_prototypes(rows, strengths, settings.prototypes),
-        associations=_associate(rows, strengths, threshold, gathered),
+        prototypes=_prototypes(rows, strengths, threshold, settings.prototypes, rng),
+        associations=associate(
+            np.array([(x >= threshold).any(0) for x in strengths]), [gathered.actions[name] for name in rows.names]
+        ),
         names=(None,) * len(directions),
         price=settings.penalty / 2,
         made={
@@ -231,10 +247,20 @@ def discover(
             "observations": len(parts),
             "rows": int(filled.sum()),
             "gradient_share": held,
-            "chosen": tried,
+            "tried": tried,
+            "stable": bool(stability.mean() >= settings.stable),
+            "unexplained": np.quantile(
+                _unexplained(parts, strengths, directions), np.linspace(0, 1, _QUANTILES)
+            ).tolist(),
             "settings": {**asdict(settings), "candidates": list(settings.candidates)},
         },
     )
+
+
+def _unexplained(parts: list[np.ndarray], strengths: list[np.ndarray], directions: np.ndarray) -> list[float]:
+    """Return for each observation the share of the squared coordinates that no concept accounts for."""
+    pairs = zip(parts, strengths, strict=True)
+    return [float(np.square(p - s @ directions).sum() / max(np.square(p).sum(), 1e-12)) for p, s in pairs]
 
 
 def _natural(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -253,11 +279,18 @@ def _levels(strengths: np.ndarray, settings: DiscoverySettings) -> tuple[np.ndar
     return threshold, np.array(typical, np.float32)
 
 
-def _prototypes(rows: Rows, strengths: list[np.ndarray], count: int) -> tuple[tuple[Prototype, ...], ...]:
-    """Return where each concept is strongest, one place of an observation."""
+def _prototypes(
+    rows: Rows, strengths: list[np.ndarray], threshold: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[tuple[Prototype, ...], ...]:
+    """Return where each concept is strongest, and where it is present besides: one place of an observation."""
     found = []
     for k in range(strengths[0].shape[1]):
         peaks = np.array([s[:, k].max() for s in strengths])
+        order = [int(i) for i in np.argsort(-peaks, kind="stable") if peaks[i] > 0]
+        first = order[: count - count // 2]
+        others = [i for i in order[len(first) :] if peaks[i] >= threshold[k]]
+        drawn = rng.permutation(len(others))[: count - len(first)]
+        chosen = [*first, *(others[i] for i in sorted(drawn))]
         found.append(
             tuple(
                 Prototype(
@@ -266,20 +299,18 @@ def _prototypes(rows: Rows, strengths: list[np.ndarray], count: int) -> tuple[tu
                     rows.grids[i],
                     float(peaks[i]),
                 )
-                for i in np.argsort(-peaks, kind="stable")[:count]
-                if peaks[i] > 0
+                for i in chosen
             )
         )
     return tuple(found)
 
 
-def _associate(
-    rows: Rows, strengths: list[np.ndarray], threshold: np.ndarray, gathered: Gathered
+def associate(
+    present: Bool[np.ndarray, "observations concepts"], decided: Sequence[str]
 ) -> tuple[Association | None, ...]:
-    """Return which action each concept goes with most."""
-    decided = np.array([gathered.actions[name] for name in rows.names])
+    """Return which action each concept goes with most, by Fisher's exact test with Bonferroni's correction."""
+    chosen_actions = np.array(decided)
     actions = sorted(set(decided))
-    present = np.array([(s >= threshold).any(0) for s in strengths])
     found: list[Association | None] = []
     for column in present.T:
         if not column.any() or column.all() or len(actions) < 2:
@@ -287,12 +318,15 @@ def _associate(
             continue
         best = None
         for action in actions:
-            chosen = decided == action
+            chosen = chosen_actions == action
             table = [
                 [int((column & chosen).sum()), int((column & ~chosen).sum())],
                 [int((~column & chosen).sum()), int((~column & ~chosen).sum())],
             ]
-            p = min(1.0, float(fisher_exact(table, alternative="greater")[1]) * len(actions) * len(threshold))
+            p = min(
+                1.0,
+                float(cast("Any", fisher_exact(table, alternative="greater")).pvalue) * len(actions) * present.shape[1],
+            )
             told = Association(str(action), table[0][0] / int(column.sum()), float(chosen.mean()), p, int(column.sum()))
             if told.p <= _GOES_WITH and (best is None or told.p < best.p):
                 best = told

@@ -1,12 +1,13 @@
 """Effects: what a concept does to the decision, measured on the network's tail.
 
-*do(concept = 0)*: its strength goes from every row of its place; the rest of the features, the residual included, stays.
-*do(concept = typical)*: its strength there becomes the median of where it is present.
+*do(concept = 0)*: its strength goes from every row of its place; all else in the features, the residual included,
+stays. *do(concept = typical)*: its strength there becomes the median of where it is present.
 
-An effect has an *interval*: the same is done with the directions that were found in resamples of the bank's
-observations; their spread about the effect, times Student's t (95 %), is how far the effect hangs on how the concept was
-found. And it has a *p-value*: the same rows are changed by as much, in directions in which features differ naturally
-from place to place; p = (1 + number of these that change the score at least as much) / (controls + 1), two-sided.
+An effect has an *interval*: the same is done with the concepts that were found in resamples of the bank's observations,
+and the interval is the range of all of these effects: how far the effect hangs on how the concept was found. (With R
+resamples one more would lie outside it 2 times of R + 2, were they exchangeable.) And it has a *p-value*: the same rows
+are changed by as much, in directions in which features differ naturally from place to place; p = (1 + number of these
+that change the score at least as much) / (controls + 1), two-sided.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import t as student
 from torch import Tensor
 
 from .instances import Instance
@@ -49,7 +49,7 @@ class TailEffect:
     Attributes:
         effect: change of the decision score, nats; negative where it spoke for the decision.
         logits: scores of all actions then.
-        interval: where the effect lies, nats; None where it was not tested.
+        interval: range of the effect over the bank's resamples, nats; None where it was not tested.
         p: against natural directions of the same size; None likewise.
         controls: effects of these, nats.
         typical: effect and scores where it is made typical instead; None likewise.
@@ -78,18 +78,28 @@ def removal(projector: Projector, projection: Projection, members: Sequence[Inst
     rows = tuple(sorted({r for each in members for r in each.rows}))
     at = {r: i for i, r in enumerate(rows)}
 
-    def changed(directions: Float[Tensor, "concepts dims"], level: float | None = None) -> Shift:
+    def changed(
+        directions: Float[Tensor, "concepts dims"],
+        strengths: Float[Tensor, "rows concepts"],
+        level: float | None = None,
+    ) -> Shift:
         change = torch.zeros(len(rows), directions.shape[1])
         for each in members:
-            own = projection.strengths[list(each.rows), each.concept]
+            own = strengths[list(each.rows), each.concept]
             wanted = torch.zeros_like(own) if level is None else torch.full_like(own, level)
             change[[at[r] for r in each.rows]] += (wanted - own)[:, None] * directions[each.concept]
         return _shift(projector, rows, change)
 
     typical = None
     if len(members) == 1:
-        typical = (changed(projector.directions, float(projector.bank.typical[members[0].concept])),)
-    return Removal((changed(projector.directions),), tuple((changed(d),) for d in projector.replicas), typical)
+        level = float(projector.bank.typical[members[0].concept])
+        typical = (changed(projector.directions, projection.strengths, level),)
+    again = zip(projector.replicas, projection.replicas, strict=True)
+    return Removal(
+        (changed(projector.directions, projection.strengths),),
+        tuple((changed(directions, strengths),) for directions, strengths in again),
+        typical,
+    )
 
 
 def typical_shift(projector: Projector, projection: Projection, concept: int, rows: Sequence[int]) -> Shift:
@@ -178,8 +188,5 @@ def tested(
 
 
 def interval_of(effect: float, again: Float[np.ndarray, " replicas"]) -> tuple[float, float]:
-    """Return the 95 % interval of an effect from what it is with each resample's directions."""
-    if not len(again):
-        return (effect, effect)
-    half = float(student.ppf(0.975, len(again)) * np.sqrt(np.mean(np.square(again - effect))))
-    return (effect - half, effect + half)
+    """Return the range of an effect and of what it is with each resample's concepts."""
+    return (min(effect, *again.tolist()), max(effect, *again.tolist())) if len(again) else (effect, effect)

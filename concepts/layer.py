@@ -35,9 +35,10 @@ class ConceptSettings:
 
     Attributes:
         most: places of concepts measured in each sense, those that the gradient ranks first.
-        tested: effects that are tested against chance, the largest first.
+        tested: effects of single places that are tested against chance, the largest first; what they do jointly is
+            always tested.
         controls: natural changes that each is tested against.
-        carried: share of a concept's strength that must go with a piece of evidence for it to be what the evidence makes.
+        carried: share of a concept's strength that must go with a piece of evidence for it to be what that makes.
         pairs: pairs of concepts of different senses that are taken out together.
 
     Raises:
@@ -45,7 +46,7 @@ class ConceptSettings:
     """
 
     most: int = 12
-    tested: int = 8
+    tested: int = 6
     controls: int = 19
     carried: float = 0.3
     pairs: int = 2
@@ -139,7 +140,7 @@ class LayerFindings:
 
 def look(
     laboratory: Laboratory,
-    claims: Sequence[CheckedClaim],
+    evidence: Sequence[CheckedClaim] | Mapping[str, tuple[str, Tensor]],
     banks: Mapping[str, ConceptBank],
     rng: np.random.Generator,
     least: float = 0.1,
@@ -149,7 +150,8 @@ def look(
 
     Args:
         laboratory: the system before the observation; what the verifier encoded is used again.
-        claims: checked claims, whose evidence is joined to the concepts that it makes.
+        evidence: checked claims, whose evidence is joined to the concepts that it makes; or by name a sense and its
+            features without that evidence.
         banks: by sense; senses without one have no concepts, and `LayerFindings.missing` says so.
         rng: draws the controls; of the commitment and the salt, so that nobody chose them.
         least: smallest effect that counts, nats.
@@ -162,7 +164,7 @@ def look(
     if not isinstance(system, SplitSystem):
         why = f"{type(system).__name__} cannot be split into encode and decide, so there are no features to look into."
         return LayerFindings(missing=dict.fromkeys(laboratory.prepared, why))
-    return _Look(laboratory, system, banks, settings or ConceptSettings(), least).run(claims, rng)
+    return _Look(laboratory, system, banks, settings or ConceptSettings(), least).run(evidence, rng)
 
 
 class _Look:
@@ -190,7 +192,7 @@ class _Look:
                 continue
             try:
                 projector = Projector(banks[m])
-                self.projections[m] = projector(x)
+                self.projections[m] = projector(x, replicas=True)
                 self.projectors[m] = projector
             except ContractError as error:
                 self.missing[m] = str(error)
@@ -205,10 +207,12 @@ class _Look:
             self.laboratory.measure([{}], {})
         return float(self.laboratory.score or 0.0)
 
-    def run(self, claims: Sequence[CheckedClaim], rng: np.random.Generator) -> LayerFindings:
+    def run(
+        self, evidence: Sequence[CheckedClaim] | Mapping[str, tuple[str, Tensor]], rng: np.random.Generator
+    ) -> LayerFindings:
         """Find, measure, test."""
         chosen = self._propose()
-        carried = self._carried(claims, [found.instance for found in chosen])
+        carried = self._carried(self._edited(evidence), [found.instance for found in chosen])
         projected = time.perf_counter() - self.started
         started = time.perf_counter()
         by_id = {f.instance.id: f for f in chosen}
@@ -224,7 +228,7 @@ class _Look:
         items += [residual_removal(self.projectors[m], self.projections[m]) for m in senses]
         outcome = self.tail.measure([item.shifts for item in items])
         told = [TailEffect(float(e), z) for e, z in zip(outcome.effect, outcome.logits, strict=True)]
-        told = self._test(items, told, rng)
+        told = self._test(items, told, len(chosen), rng)
         chosen = [self._told(f, told[i]) for i, f in enumerate(chosen)]
         by_id = {f.instance.id: f for f in chosen}
         after = dict(zip(wanted, told[len(chosen) :], strict=False))
@@ -272,49 +276,58 @@ class _Look:
         given = (lab.prepared[m], lab.segmentations[m], self.grids[m], instance.rows)
         return locate(self.system, self.system.modalities[m], *given)
 
-    def _edited(self, claim: CheckedClaim) -> Projection | None:
-        """Return what editing a claim's evidence, by its sense's first operator, leaves of the sense's concepts."""
-        m, units = claim.claim.modality, claim.claim.units
-        if m not in self.projections or not claim.effects:
-            return None
-        operator = claim.effects[0].operator
-        features = self.laboratory.features(m, units, operator)
-        if features is None:  # encoded too long ago to be kept
-            edited = self.laboratory.edited(m, units, operator)[0]
-            features = self.head.encode({m: edited[None]})[m]
-        found = self.projectors[m](features)
-        return found if found.strengths.shape == self.projections[m].strengths.shape else None
+    def _edited(
+        self, evidence: Sequence[CheckedClaim] | Mapping[str, tuple[str, Tensor]]
+    ) -> Mapping[str, tuple[str, Tensor]]:
+        """Return for each claim what its sense's features are where its evidence is edited by the first operator."""
+        if isinstance(evidence, Mapping):
+            return evidence
+        found = {}
+        for claim in evidence:
+            m, units = claim.claim.modality, claim.claim.units
+            if m not in self.projections or not claim.effects:
+                continue
+            operator = claim.effects[0].operator
+            features = self.laboratory.features(m, units, operator)
+            if features is None:  # encoded too long ago to be kept
+                features = self.head.encode({m: self.laboratory.edited(m, units, operator)[0][None]})[m]
+            found[claim.claim.name] = (m, features)
+        return found
 
-    def _carried(self, claims: Sequence[CheckedClaim], instances: Sequence[Instance]) -> dict[str, dict[str, float]]:
-        """Return for each claim the share of each instance's strength that goes where its evidence is edited."""
+    def _carried(
+        self, edited: Mapping[str, tuple[str, Tensor]], instances: Sequence[Instance]
+    ) -> dict[str, dict[str, float]]:
+        """Return for each piece of evidence the share of each instance's strength that goes with it.
+
+        Where editing changes the number of rows (words are deleted), it is the share of the whole concept's strength.
+        """
         self.after: dict[str, Projection] = {}
         shares: dict[str, dict[str, float]] = {}
-        for claim in claims:
-            found = self._edited(claim)
-            if found is None:
+        for name, (m, features) in edited.items():
+            if m not in self.projectors:
                 continue
-            name, m = claim.claim.name, claim.claim.modality
-            self.after[name] = found
+            before, found = self.projections[m].strengths, self.projectors[m](features)
+            aligned = found.strengths.shape == before.shape
             shares[name] = {}
+            if aligned:
+                self.after[name] = found
             for each in instances:
-                if each.sense == m:
-                    left = float(found.strengths[list(each.rows), each.concept].sum())
-                    shares[name][each.id] = min(1.0, max(0.0, 1 - left / max(each.total, 1e-9)))
+                if each.sense != m:
+                    continue
+                rows = list(each.rows) if aligned else slice(None)
+                left, whole = float(found.strengths[rows, each.concept].sum()), before[rows, each.concept].sum()
+                shares[name][each.id] = min(1.0, max(0.0, 1 - left / max(float(whole), 1e-9)))
         return shares
 
-    def _test(self, items: Sequence[Removal], told: list[TailEffect], rng: np.random.Generator) -> list[TailEffect]:
-        """Test the largest effects against chance."""
-        order = sorted(range(len(items)), key=lambda i: -abs(told[i].effect))
-        chosen = [i for i in order if abs(told[i].effect) >= self.least][: self.settings.tested]
-        found = tested(
-            self.tail,
-            [items[i] for i in chosen],
-            [told[i] for i in chosen],
-            self.projectors,
-            self.settings.controls,
-            rng,
-        )
-        for i, effect in zip(chosen, found, strict=True):
+    def _test(
+        self, items: Sequence[Removal], told: list[TailEffect], single: int, rng: np.random.Generator
+    ) -> list[TailEffect]:
+        """Test the largest effects of the first ``single`` items, and those of all others, against chance."""
+        large = [i for i, effect in enumerate(told) if abs(effect.effect) >= self.least]
+        places = sorted((i for i in large if i < single), key=lambda i: -abs(told[i].effect))
+        chosen = places[: self.settings.tested] + [i for i in large if i >= single]
+        given = ([items[i] for i in chosen], [told[i] for i in chosen], self.projectors, self.settings.controls)
+        for i, effect in zip(chosen, tested(self.tail, *given, rng), strict=True):
             told[i] = effect
         return told
 
@@ -344,8 +357,11 @@ class _Look:
         patches: list[tuple[Shift, ...]] = []
         for c, members in made:
             m = by_id[members[0]].instance.sense
-            projector, before, then = self.projectors[m], self.projections[m], self.after[c]
-            shifts = []
+            projector, before, then = self.projectors[m], self.projections[m], self.after.get(c)
+            shifts: list[Shift] = []
+            if then is None:
+                patches.append(())
+                continue
             for i in members:
                 each = by_id[i].instance
                 rows = list(each.rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -39,11 +39,14 @@ class Projection:
         strengths: strength of each concept in each row, >= 0, nats; (rows, concepts).
         coordinates: of each row in the bank's space, nats; (rows, dims).
         residual: coordinates less what the concepts account for; (rows, dims).
+        replicas: strengths by the directions that were found in resamples; (replicas, rows, concepts). empty unless
+            asked for.
     """
 
     strengths: Float[Tensor, "rows concepts"]
     coordinates: Float[Tensor, "rows dims"]
     residual: Float[Tensor, "rows dims"]
+    replicas: Float[Tensor, "replicas rows concepts"] = field(default_factory=lambda: torch.zeros(0, 0, 0))
 
     @property
     def unexplained(self) -> float:
@@ -75,8 +78,8 @@ class Projector:
             )
 
     @torch.no_grad()
-    def __call__(self, features: Float[Tensor, "1 ..."]) -> Projection:
-        """Project the features of one decision.
+    def __call__(self, features: Float[Tensor, "1 ..."], replicas: bool = False) -> Projection:
+        """Project the features of one decision, if asked for onto the directions of each resample too.
 
         Raises:
             ContractError: as `check`.
@@ -87,7 +90,12 @@ class Projector:
         # A row of zeros is padding, or an absent sense: nothing is there, not even the usual.
         coordinates[(rows == 0).all(-1)] = 0.0
         strengths = torch.from_numpy(nonnegative(coordinates.numpy(), self.bank.directions, self.bank.price))
-        return Projection(strengths, coordinates, coordinates - strengths @ self.directions)
+        found = Projection(strengths, coordinates, coordinates - strengths @ self.directions)
+        if not replicas:
+            return found
+        given, bank = coordinates.numpy(), self.bank
+        again = [nonnegative(given, directions, bank.price) for directions in bank.replicas]
+        return replace(found, replicas=torch.from_numpy(np.array(again).reshape(-1, *strengths.shape)))
 
     def moved(
         self, features: Float[Tensor, "1 ..."], changes: Float[Tensor, "edits rows dims"]

@@ -11,7 +11,7 @@ export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-latency benchmark-matches benchmark-speech benchmark-verdicts calibrate-courier clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-latency benchmark-matches benchmark-names benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-verdicts calibrate-courier concepts-courier clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ benchmark-coherence: $(READY) ## measure how steadily saliency follows what move
 benchmark-combinations: $(READY) ## measure how often pairs of evidence that act together are found, and only there
 	$(BIN)/python -m benchmarks.combinations
 
+benchmark-concepts: $(READY) ## measure concepts' effects against those of the things that make them
+	$(BIN)/python -m benchmarks.concepts
+
 benchmark-conservation: $(READY) ## measure sums and shares of senses on 200 scenes (about an hour)
 	$(BIN)/python -m benchmarks.conservation
 
@@ -69,8 +72,24 @@ benchmark-delay: $(READY) ## measure at which delay each method loses a cause
 benchmark-matches: $(READY) ## measure whether regions, sounds and words of one meaning find each other
 	$(BIN)/python -m benchmarks.matches
 
+benchmark-names: $(READY) ## measure names of concepts against what is known to be there
+	$(BIN)/python -m benchmarks.names
+
+benchmark-sentences: $(READY) ## hold sentences against the graph, over a thousand decisions
+	$(BIN)/python -m benchmarks.sentences
+
+benchmark-shortcut: $(READY) ## measure whether a planted shortcut is found, and only where it is a cause
+	$(BIN)/python -m benchmarks.shortcut
+
+benchmark-simulate: $(READY) ## measure how well decisions are foretold from the justification alone
+	$(BIN)/python -m benchmarks.simulate
+
 benchmark-speech: $(READY) ## measure the times of spoken words, and what cutting them out does
 	$(BIN)/python -m benchmarks.speech
+
+concepts-courier: $(READY) ## find the concepts of the reference system's heads again
+	$(BIN)/python -m veridical.scenarios.courier.find_concepts
+	$(BIN)/python -m veridical.scenarios.courier.find_concepts --shortcut
 
 calibrate-courier: $(READY) ## measure again how far off explanations of the reference system are
 	$(BIN)/python -m veridical.scenarios.courier.calibrate

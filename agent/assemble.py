@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from torch import Tensor
 
-from ..concepts.naming import Name
-from ..concepts.sentences import Decided, Sentence
+from ..concepts.graph import Decided
+from ..concepts.graph_export import to_json
+from ..concepts.sentences import Sentence
 from ..fusion.frame import FusedFrame
 from ..modalities.contract import Prepared, System
 from ..modalities.engines.diagnose import SAMPLES
@@ -26,6 +26,8 @@ from ..verifier.account import CheckedClaim
 from ..verifier.commitment import digest_array
 from ..verifier.ladder import Climb, LadderSettings
 from ..verifier.verify import Verification
+from .concepts_told import concepts_told
+from .conclude import Conclusions
 from .explanation import FORMAT
 from .verdicts import by_action, claim_told, further_told, verdict_told
 
@@ -38,14 +40,10 @@ class Findings:
 
     system: System
     prepared: Mapping[str, Prepared]
-    decided: Decided
     logits: Tensor
     climb: Climb
     fused: FusedFrame
-    names: Mapping[str, Name | None]
-    where: Mapping[str, str]
-    sentences: tuple[Sentence, ...]
-    graph: nx.DiGraph
+    conclusions: Conclusions
     tolerance: float
     ladder: LadderSettings | None = None
     """How the ladder was climbed; None where nobody said."""
@@ -55,6 +53,11 @@ class Findings:
     """Saturation and variation of the gradient at the input, by sense."""
     notes: tuple[str, ...] = ()
     """What was noted of the system itself."""
+
+    @property
+    def decided(self) -> Decided:
+        """The decision in figures."""
+        return self.conclusions.decided
 
     @property
     def path(self) -> JointPath:
@@ -106,11 +109,11 @@ def _claim(findings: Findings, rank: int, checked: CheckedClaim) -> dict[str, An
         gone, masked = _edited_text(findings.prepared[claim.modality].raw, [u.span for u in units if u.span])
         texts = {"delete": {"text": gone}, "mask": {"text": masked}}
         told["effects"] = [{**e, **texts.get(e["operator"], {})} for e in told["effects"]]
-    name = findings.names[claim.name]
+    name = findings.conclusions.names[claim.name]
     return {
         **told,
         "rank": rank,
-        "where": findings.where[claim.name],
+        "where": findings.conclusions.where[claim.name],
         "time": [min(u.time[0] for u in units), max(u.time[1] for u in units)],
         "name": name.text if name else None,
         "named_by": name.source if name else None,
@@ -168,7 +171,7 @@ def _notes(findings: Findings) -> list[str]:
 def _timing(spent: Mapping[str, float], findings: Findings) -> dict[str, Any]:
     attempts = findings.climb.attempts
     gradients = sum(a.proposal.gradients for a in attempts)
-    edits = sum(a.proposal.passes + a.verification.passes for a in attempts)
+    edits = sum(a.proposal.passes + a.verification.passes for a in attempts) + findings.conclusions.layer.passes
     if findings.diagnostics:
         gradients += 1 + SAMPLES
         edits += 1
@@ -179,16 +182,32 @@ def _timing(spent: Mapping[str, float], findings: Findings) -> dict[str, Any]:
         "forward_ms": main["decide"],
         "attribution_ms": main["attribute"],
         "verification_ms": main["verify"],
+        "concepts_ms": spent.get("concepts", 0.0),
         "fusion_ms": spent.get("fuse", 0.0),
-        "rest_ms": spent["total"] - sum(main.values()) - spent.get("fuse", 0.0),
+        "rest_ms": spent["total"] - sum(main.values()) - spent.get("concepts", 0.0) - spent.get("fuse", 0.0),
         "passes": {"forward": 1 + gradients + edits, "backward": gradients},
         "x_forward": spent["total"] / max(main["decide"], 1e-6),
     }
 
 
+def _text(sentences: Sequence[Sentence]) -> str:
+    return " ".join(s.text for s in sentences)
+
+
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "claims": list(sentence.claims),
+        "confirmed": sentence.confirmed,
+        "kind": sentence.kind,
+        "edges": [list(edge) for edge in sentence.edges],
+        "facts": [asdict(fact) for fact in sentence.facts],
+    }
+
+
 def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
     """Return the result as plain JSON values; ``docs/record.md`` says what each means."""
-    system, path, decided = findings.system, findings.path, findings.decided
+    system, path, decided, concluded = findings.system, findings.path, findings.decided, findings.conclusions
     try:
         release = version("veridical")
     except PackageNotFoundError:
@@ -233,13 +252,14 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         "claims": [_claim(findings, i + 1, checked) for i, checked in enumerate(verification.claims)],
         **further_told(system.actions, verification),
         "verdict": verdict_told(system.actions, findings.climb, findings.ladder),
+        "concepts": concepts_told(concluded),
         "justification": {
-            "text": " ".join(s.text for s in findings.sentences),
-            "sentences": [
-                {"text": s.text, "claims": list(s.claims), "confirmed": s.confirmed} for s in findings.sentences
-            ],
+            "text": _text(concluded.sentences),
+            "sentences": [_sentence(s) for s in concluded.sentences],
+            "short": _text(concluded.short),
+            "full": [_sentence(s) for s in concluded.full],
         },
-        "graph": nx.node_link_data(findings.graph, edges="edges"),
+        "graph": to_json(concluded.graph),
         "timing": _timing(spent, findings),
         "notes": _notes(findings),
     }

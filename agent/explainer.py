@@ -13,9 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..concepts.graph import causal_graph
-from ..concepts.naming import Name, Namer
-from ..concepts.sentences import Decided, justify
+from ..concepts.naming import Namer
 from ..errors import ContractError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
 from ..fusion.lanes import overlap
@@ -23,17 +21,17 @@ from ..fusion.measure import Laboratory
 from ..fusion.speech import Spoken
 from ..modalities.contract import Observation, Prepared, System
 from ..modalities.engines.diagnose import diagnose
-from ..modalities.evidence import Segmentation
 from ..modalities.held import held
 from ..modalities.observation import prepare, segment
 from ..modalities.saliency import Diagnostics
 from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
 from ..verifier.commitment import digest_array
-from ..verifier.ladder import Climb, LadderSettings, Proposal, climb
+from ..verifier.ladder import LadderSettings, Proposal, climb
 from ..verifier.verify import Reference, VerifySettings, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest
+from .conclude import Known, conclude, find_concepts
 from .explanation import Explanation
 from .fuse import Fused, fuse_further
 from .fuse_settings import FusionSettings
@@ -52,6 +50,8 @@ class Settings:
         verify: operators, controls, what *supported* asks for.
         namer: how sure an encoder must be to give a name; None gives no names, and loads no encoder for them.
         fusion: what is looked into of the senses together; None looks into nothing.
+        known: the system's concepts and its task; by default the system's own ``concepts`` and ``task``, if it has
+            any.
         reference: what was measured of the system beforehand (`veridical.verifier.calibrate`); by default the
             system's own ``reference``, if it has one.
         salt: fixed salt of the control edits, for repeating a verification; by default a fresh one is drawn after the
@@ -62,6 +62,7 @@ class Settings:
     verify: VerifySettings = field(default_factory=VerifySettings)
     namer: Namer | None = field(default_factory=Namer)
     fusion: FusionSettings | None = field(default_factory=FusionSettings)
+    known: Known = field(default_factory=Known)
     reference: Reference | None = None
     salt: str | None = None
 
@@ -168,8 +169,8 @@ class ExplanationAgent:
         Args:
             observation: one signal per sense; senses left out are absent. The text may be `Spoken`: what was heard in
                 a recording of it is then what is read.
-            progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``name``, ``fuse``) and
-                the share of it that is done.
+            progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``concepts``, ``name``,
+                ``fuse``) and the share of it that is done.
 
         Raises:
             InputError: the observation cannot be used.
@@ -223,10 +224,24 @@ class ExplanationAgent:
         climbed = replace(climbed, attempts=(*climbed.attempts[:-1], final))
         clock.add("verify", time.perf_counter() - start)
         clock.progress("verify", 1.0)
+        fused = frames[id(final.proposal)]
+        known = self._known()
+        with clock.stage("concepts"):
+            layer = find_concepts(laboratory, final.verification, known, settings.verify.criteria.least)
         with clock.stage("name"):
-            fused = frames[id(final.proposal)]
-            findings = self._conclude(prepared, segmentations, logits, climbed, fused)
-            findings = replace(findings, diagnostics=diagnostics, notes=held_notes)
+            findings = Findings(
+                system=system,
+                prepared=prepared,
+                logits=logits,
+                climb=climbed,
+                fused=fused,
+                conclusions=conclude(laboratory, logits, final.verification, layer, settings.namer, known),
+                tolerance=settings.ladder.path.tolerance,
+                ladder=settings.ladder,
+                salted=settings.salt is not None,
+                diagnostics=diagnostics,
+                notes=held_notes,
+            )
         with clock.stage("fuse") as advance:
             found = Fused({}, {})
             if settings.fusion is not None:
@@ -252,52 +267,12 @@ class ExplanationAgent:
         """Draw the salt, after the commitment is fixed."""
         return self.settings.salt if self.settings.salt is not None else os.urandom(16).hex()
 
-    def _conclude(
-        self,
-        prepared: Mapping[str, Prepared],
-        segmentations: Mapping[str, Segmentation],
-        logits: Tensor,
-        climbed: Climb,
-        fused: FusedFrame,
-    ) -> Findings:
-        """Name the evidence, draw the graph, write the sentences."""
-        system, verification = self.system, climbed.final.verification
-        names: dict[str, Name | None] = {}
-        where: dict[str, str] = {}
-        for checked in verification.claims:
-            claim = checked.claim
-            namer, units = self.settings.namer, segmentations[claim.modality].units
-            given = (prepared[claim.modality], segmentations[claim.modality], claim.units)
-            names[claim.name] = namer.name(*given) if namer else None
-            where[claim.name] = system.modalities[claim.modality].show([units[u] for u in claim.units])
-        action = int(logits.argmax())
-        decided = Decided(
-            system=getattr(system, "name", type(system).__name__),
-            action=system.actions[action],
-            actions=tuple(system.actions),
-            probabilities=tuple(logits.softmax(-1).tolist()),
-            score=float(decision_score(logits[None], action)[0]),
-            absent=tuple(m for m in system.modalities if m not in prepared),
-        )
-        least = self.settings.verify.criteria.least
-        sentences = justify(
-            decided, verification.claims, verification.senses, names, where, verification.verdict, least
-        )
-        return Findings(
-            system=system,
-            prepared=prepared,
-            decided=decided,
-            logits=logits,
-            climb=climbed,
-            fused=fused,
-            names=names,
-            where=where,
-            sentences=sentences,
-            graph=causal_graph(decided.action, verification.claims, verification.senses, where, names),
-            tolerance=self.settings.ladder.path.tolerance,
-            ladder=self.settings.ladder,
-            salted=self.settings.salt is not None,
-        )
+    def _known(self) -> Known:
+        """What is known beforehand: what was given, and what was not, of the system's own ``concepts`` and ``task``."""
+        known = self.settings.known
+        own = {} if known.settings is None else getattr(self.system, "concepts", None) or {}
+        task = known.task if known.task is not None else getattr(self.system, "task", None)
+        return replace(known, banks={**own, **known.banks}, task=task)
 
 
 def explain(

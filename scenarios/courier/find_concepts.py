@@ -1,4 +1,4 @@
-"""Find the reference system's concepts: ``python -m veridical.scenarios.courier.find_concepts`` (``make concepts-courier``).
+"""Find Courier's concepts: ``python -m veridical.scenarios.courier.find_concepts`` (``make concepts-courier``).
 
 On plain training scenes that the head was not trained on (its seeds are others). With ``--shortcut`` it is the biased
 head that is looked into, on scenes with its patch.

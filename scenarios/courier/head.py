@@ -99,9 +99,24 @@ class CourierHead(nn.Module):
     def _tokens(self, m: str, x: Tensor) -> tuple[Tensor, Tensor]:
         """Project one sense's features; return the tokens and which of them are hidden, for they are absent."""
         x = x.flatten(3).transpose(2, 3) if m == "vision" else x
-        hidden = (x == 0).all(-1)
-        tokens = self.project[m](x) + self.kind[m]
+        if len(x) > 1 and not torch.is_grad_enabled():
+            tokens, hidden = self._changed(m, x)
+        else:
+            tokens, hidden = self.project[m](x), (x == 0).all(-1)
+        tokens = tokens + self.kind[m]
         return (tokens + self.place if m == "vision" else tokens), hidden
+
+    def _changed(self, m: str, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Project the first member's rows, and of the others those that differ: edits leave most rows as they were."""
+        differs = (x[1:] != x[:1]).any(-1)
+        first, others = self.project[m](x[:1]), x[1:][differs]
+        tokens, hidden = (
+            first.repeat(len(x), *[1] * (x.ndim - 1)),
+            (x[:1] == 0).all(-1).repeat(len(x), *[1] * (x.ndim - 2)),
+        )
+        tokens[1:][differs] = self.project[m](others)
+        hidden[1:][differs] = (others == 0).all(-1)
+        return tokens, hidden
 
     def forward(self, features: Mapping[str, Tensor]) -> Float[Tensor, "batch actions"]:
         """Return the scores of the actions.

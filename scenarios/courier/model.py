@@ -29,13 +29,16 @@ from .policy import ACTIONS
 
 if TYPE_CHECKING:
     from ...concepts.bank import ConceptBank
+    from ...concepts.task import Task
     from ...verifier.verify import Reference
 
 __all__ = [
     "BANKS",
     "BIASED_BANKS",
     "BIASED_FILE",
+    "BIASED_TASK",
     "HEAD_FILE",
+    "TASK",
     "Courier",
     "load",
     "load_biased",
@@ -54,6 +57,9 @@ CALIBRATION = Path(__file__).with_name("calibration")
 
 BANKS, BIASED_BANKS = (Path(__file__).with_name(name) for name in ("concepts", "concepts-biased"))
 """The concepts of the committed heads, see `find_concepts`."""
+
+TASK, BIASED_TASK = (Path(__file__).with_name(name) for name in ("task.toml", "task-biased.toml"))
+"""Courier's policy as a task statement; concepts have other numbers in the biased head's banks."""
 
 FRAMES = 8
 """Frames encoded at once: of 24 the activations no longer fit a core's cache (46 ms a frame, against 22)."""
@@ -182,6 +188,13 @@ class Courier:
             if found and all(bank.made.get("system") == self.digest for bank in found.values()):
                 return found
         return {}
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """What may, must and must not matter to Courier, by its policy."""
+        from ...concepts.task import read_task
+
+        return read_task(BIASED_TASK if self.name == "courier-biased" else TASK)
 
     def recall(self, name: str) -> dict[str, Any] | None:
         """Return an observation that a concept bank names; None where its pictures and sounds are not installed."""

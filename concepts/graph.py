@@ -279,4 +279,4 @@ def _draw_rest(graph: nx.DiGraph, facts: Facts) -> None:
             share = facts.layer.unexplained[m]
             label = f"what no concept of {m} accounts for"
             graph.add_node(f"unnamed:{m}", kind="unnamed", modality=m, label=label, share=share)
-            graph.add_edge(f"unnamed:{m}", "decision", **_taken_out(facts, told))
+            graph.add_edge(f"unnamed:{m}", "decision", **{**_taken_out(facts, told), "interval": None})

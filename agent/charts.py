@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from .wording import clean, nats, number, why_of
 
-__all__ = ["Axis", "axis_over", "claim_rows", "control_rows", "ladder_steps", "layered", "ticks"]
+__all__ = ["Axis", "axis_over", "claim_rows", "control_rows", "ladder_steps", "ticks"]
 
 
 @dataclass(frozen=True)
@@ -116,96 +114,3 @@ def ladder_steps(attempts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return steps
-
-
-_COLUMNS = {"evidence": 0, "sense": 1, "decision": 2}
-_LEFT, _WIDTH = (0.0, 44.0, 78.0), (34.0, 24.0, 22.0)
-
-
-def layered(graph: Mapping[str, Any]) -> dict[str, Any]:
-    """Place a node-link graph in three fixed columns: evidence, senses, decision.
-
-    An edge without an effect (``part_of``) says where evidence belongs: its effect on the decision is drawn along it.
-
-    Returns ``rows`` (how many rows high), ``nodes`` (left, width and middle in %, label, what leaves them) and
-    ``edges`` (an SVG path in a box of 100 by 100, width in pixels, whether it speaks for the decision).
-    """
-    nodes = {node["id"]: node for node in graph["nodes"]}
-    column = {name: _COLUMNS.get(node["kind"], 1) for name, node in nodes.items()}
-    leaving: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
-    edges = _routed(graph["edges"], column)
-    for edge in edges:
-        leaving[edge["source"]].append(edge)
-    order = [name for name in nodes if column[name] == 1]
-    place = {name: order.index(name) for name in order}
-    evidence = sorted(
-        (name for name in nodes if column[name] == 0),
-        key=lambda name: min((place.get(edge["target"], len(order)) for edge in leaving[name]), default=len(order)),
-    )
-    rows = max(len(evidence), len(order), 1)
-    middle = {name: 100.0 * (i + 0.5) / len(evidence) for i, name in enumerate(evidence)}
-    middle |= _sense_rows(order, evidence, leaving, middle)
-    last = [name for name in nodes if column[name] == 2]
-    middle |= {name: 100.0 * (i + 0.5) / len(last) for i, name in enumerate(last)}
-    largest = max((abs(edge["effect"]) for edge in edges), default=0.0) or 1.0
-    return {
-        "rows": rows,
-        "nodes": [
-            {"id": name, "label": clean(node["label"]), "kind": node["kind"], "left": _LEFT[column[name]],
-             "width": _WIDTH[column[name]], "middle": round(middle[name], 2),
-             "lines": [_said(edge) for edge in leaving[name]]}
-            for name, node in nodes.items()
-        ],
-        "edges": [_edge(edge, column, middle, largest) for edge in edges],
-    }  # fmt: skip
-
-
-def _routed(edges: Sequence[Mapping[str, Any]], column: Mapping[Any, int]) -> list[Mapping[str, Any]]:
-    """Return the measured edges; those of evidence lead to the decision by way of its sense."""
-    home = {edge["source"]: edge["target"] for edge in edges if "effect" not in edge}
-    measured = [edge for edge in edges if "effect" in edge]
-    return [
-        {**edge, "target": home[edge["source"]]} if edge["source"] in home and column[edge["target"]] == 2 else edge
-        for edge in measured
-    ]
-
-
-def _sense_rows(
-    order: Sequence[Any], evidence: Sequence[Any], leaving: Mapping[Any, Any], middle: Mapping[Any, float]
-) -> dict[Any, float]:
-    """Put each sense beside its own evidence, and keep the senses apart."""
-    wanted = []
-    for i, name in enumerate(order):
-        own = [middle[e] for e in evidence if any(edge["target"] == name for edge in leaving[e])]
-        wanted.append(sum(own) / len(own) if own else 100.0 * (i + 0.5) / len(order))
-    gap = 100.0 / max(len(evidence), len(order), 1)
-    placed: dict[Any, float] = {}
-    crowded = any(b - a < gap * 0.95 for a, b in pairwise(wanted))
-    for i, name in enumerate(order):
-        placed[name] = 100.0 * (i + 0.5) / len(order) if crowded else wanted[i]
-    return placed
-
-
-def _said(edge: Mapping[str, Any]) -> dict[str, Any]:
-    span = edge.get("operator_range")
-    return {
-        "effect": nats(edge["effect"]),
-        "range": f"{nats(span[0])} … {nats(span[1])}" if span else "",
-        "target": edge["target"],
-        "speaks_for": edge["effect"] <= 0,
-    }
-
-
-def _edge(
-    edge: Mapping[str, Any], column: Mapping[Any, int], middle: Mapping[Any, float], largest: float
-) -> dict[str, Any]:
-    source, target = edge["source"], edge["target"]
-    x0, x1 = _LEFT[column[source]] + _WIDTH[column[source]], _LEFT[column[target]]
-    y0, y1 = middle[source], middle[target]
-    half = (x0 + x1) / 2
-    return {
-        "path": f"M{x0:.1f} {y0:.2f}C{half:.1f} {y0:.2f} {half:.1f} {y1:.2f} {x1:.1f} {y1:.2f}",
-        "width": round(max(1.5, 14.0 * abs(edge["effect"]) / largest), 1),
-        "speaks_for": edge["effect"] <= 0,
-        "title": f"{source} → {target}: {nats(edge['effect'])} nats",
-    }

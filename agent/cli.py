@@ -1,4 +1,4 @@
-"""The command line: ``explain``, ``verify``, ``calibrate``, ``check``, ``evaluate``, ``attribute`` and the rest.
+"""The command line: ``explain``, ``verify``, ``calibrate``, ``concepts``, ``check``, ``evaluate`` and the rest.
 
 Heavy imports stand inside the commands, so that ``--help`` is quick and only what explains loads a model.
 """
@@ -12,21 +12,26 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ..errors import InputError, VeridicalError
 from .cli_calibrate import calibrate, read_for
 from .cli_check import check
+from .cli_concepts import concepts
 from .cli_evaluate import evaluate
+from .cli_explain_options import at_length, check_asked, concept_options, known_of, why_not_lines, why_not_told
 from .cli_options import ManyValues, given_senses, json_option, load_observed, observation_options
 from .cli_verify import verify
 from .cli_weights import weights
 
+if TYPE_CHECKING:
+    from ..concepts.sentences import Length
+
 __all__ = ["cli", "main"]
 
-_STAGES = ("prepare", "decide", "attribute", "verify", "name", "fuse")
+_STAGES = ("prepare", "decide", "attribute", "verify", "concepts", "name", "fuse")
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -68,6 +73,7 @@ _report = click.option(
     metavar="FILE",
     help="A recording of the instruction, instead of --instruction: English, transcribed by Whisper.",
 )
+@concept_options
 @click.option("--no-fusion", is_flag=True, help="Look into the account alone, not into the senses together: quicker.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Print no explanation and no progress.")
@@ -77,6 +83,7 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
     Without --camera, --microphone and --instruction the system's own example is explained. With any of them, the
     senses that are not given are absent.
     """
+    from .explanation import Explanation
     from .record import check_target, write_record
     from .report import check_report, write_report
 
@@ -84,6 +91,7 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
     observation = given_senses(options)
     if options["spoken"] and options["instruction"]:
         raise InputError("--spoken and --instruction: one instruction is read; give one of the two")
+    task = check_asked(options)
     if report:
         check_report(report)
     if record:
@@ -99,7 +107,8 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         from .fuse_settings import FusionSettings
 
         fusion = None if options["no_fusion"] else FusionSettings()
-        settings = Settings(fusion=fusion, reference=read_for(system, calibration) if calibration else None)
+        reference = read_for(system, calibration) if calibration else None
+        settings = Settings(fusion=fusion, known=known_of(system, task, options), reference=reference)
         with _progress(hidden=quiet) as advance:
             explanation = explained(system, seen, settings, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()
@@ -107,9 +116,11 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         write_report(report, result, arrays)
     if record:
         write_record(record, result, arrays)
+    if options["graph"]:
+        Explanation(result, arrays).export_graph(options["graph"])
     first = "" if observation else f"No input was given: this is {name}'s own example.\n\n"
-    _print(result, as_json=as_json, quiet=quiet, first=first)
-    _say_written(report, record, hidden=as_json or quiet)
+    _print(result, as_json=as_json, quiet=quiet, first=first, length=options["length"], why_not=options["why_not"])
+    _say_written(report=report, record=record, graph=options["graph"], hidden=as_json or quiet)
 
 
 @cli.command(cls=ManyValues)
@@ -188,11 +199,11 @@ def show(record: Path, report: Path | None, as_json: bool) -> None:
     result, arrays = read_record(record)
     if report:
         write_report(report, result, arrays)
-    _print(result, as_json=as_json, quiet=False, first="")
-    _say_written(report, None, hidden=as_json)
+    _print(result, as_json=as_json)
+    _say_written(report=report, hidden=as_json)
 
 
-for command in (calibrate, check, evaluate, verify, weights):
+for command in (calibrate, check, concepts, evaluate, verify, weights):
     cli.add_command(command)
 
 
@@ -216,26 +227,36 @@ def _progress(*, hidden: bool) -> Iterator[Callable[[str, float], None] | None]:
         yield advance
 
 
-def _print(result: Mapping[str, Any], *, as_json: bool, quiet: bool, first: str) -> None:
-    """Print a result to stdout, in words or as JSON."""
+def _print(
+    result: Mapping[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    first: str = "",
+    length: Length = "medium",
+    why_not: str | None = None,
+) -> None:
+    """Print a result to stdout, in words or as JSON; with it why another action was not chosen, if that is asked."""
     if as_json:
         from .record import plain
 
-        click.echo(json.dumps(plain(result), indent=2, allow_nan=False))
+        told = result if why_not is None else {**result, "why_not": why_not_told(result, why_not)}
+        click.echo(json.dumps(plain(told), indent=2, allow_nan=False))
     elif not quiet:
         from rich.console import Console
 
         from .terminal import render, tidy
 
         seen = Console(file=sys.stdout)
-        encoding = seen.encoding
-        text = render(result, width=min(seen.width, 100), color=seen.color_system is not None, encoding=encoding)
-        click.echo(tidy(first, encoding) + text, nl=False, color=seen.color_system is not None)
+        encoding, width, color = seen.encoding, min(seen.width, 100), seen.color_system is not None
+        text = render(at_length(result, length), width=width, color=color, encoding=encoding)
+        last = "" if why_not is None else why_not_lines(result, why_not, width)
+        click.echo(tidy(first, encoding) + text + tidy(last, encoding), nl=False, color=color)
 
 
-def _say_written(report: Path | None, record: Path | None, *, hidden: bool) -> None:
+def _say_written(*, hidden: bool, **written: Path | None) -> None:
     """Say on stderr what was written where."""
-    for name, path in (("report", report), ("record", record)):
+    for name, path in written.items():
         if path and not hidden:
             click.echo(f"{name}: {path}", err=True)
 

@@ -35,6 +35,7 @@ from .conclude import Known, conclude, find_concepts
 from .explanation import Explanation
 from .fuse import Fused, fuse_further
 from .fuse_settings import FusionSettings
+from .prototypes import prototype_arrays
 
 __all__ = ["ExplanationAgent", "Settings", "explain"]
 
@@ -248,6 +249,7 @@ class ExplanationAgent:
                 found = fuse_further(laboratory, fused, climbed, settings.namer, settings.fusion, spoken, advance)
         spent = {**clock.spent, "total": 1000 * (time.perf_counter() - started)}
         result, arrays = assemble(findings, spent), collect_arrays(findings)
+        arrays |= prototype_arrays(result["concepts"]["cards"], getattr(system, "recall", None), system)
         if found.told:
             result["fusion"], arrays = found.told, {**arrays, **found.arrays}
         return Explanation(result, arrays)

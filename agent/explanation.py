@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from ..concepts.draft import Sentence
+    from ..concepts.rephrase import Rephrased
+    from ..concepts.sentences import Length
 
 __all__ = ["FORMAT", "Explanation"]
 
@@ -21,7 +30,8 @@ class Explanation:
 
     The result holds the meaning (decision, claims, measured effects, verdict, justification, graph, timing), the arrays
     hold what is drawn: frames, waveform, saliency maps, evidence units, edited inputs. Neither holds a model, a tensor
-    or a path of the machine.
+    or a path of the machine. What is told of the graph is read from the result, without the model: an explanation of
+    a record (`read_record`) answers the same questions.
 
     Attributes:
         result: plain JSON values; ``docs/record.md`` says what each means.
@@ -50,6 +60,86 @@ class Explanation:
     def claims(self) -> list[dict[str, Any]]:
         """What the decision is said to rest on, the strongest first, each predicted and measured."""
         return self.result["claims"]
+
+    @property
+    def concepts(self) -> list[dict[str, Any]]:
+        """Each place of a concept in this observation, the largest effect first; none where none were looked for."""
+        return (self.result.get("concepts") or {}).get("cards", [])
+
+    @property
+    def task(self) -> dict[str, Any] | None:
+        """The check against the task statement; None where none was given."""
+        return (self.result.get("concepts") or {}).get("task")
+
+    def graph(self) -> nx.DiGraph:
+        """Return the causal graph, made anew at each call; ``docs/record.md`` says what its attributes mean.
+
+        Raises:
+            InputError: the result holds none, or what is no graph.
+        """
+        from ..concepts.graph_export import from_json
+
+        data = self.result.get("graph")
+        if not isinstance(data, Mapping):
+            raise InputError("explanation: the result holds no graph; explain the decision again with this version")
+        return from_json(data)
+
+    def export_graph(self, path: str | Path) -> Path:
+        """Write the causal graph in the format that the ending names: .json, .graphml, .dot or .mmd (Mermaid).
+
+        Raises:
+            InputError: an unknown ending, a place that cannot be written to, or no graph.
+        """
+        from ..concepts.graph_export import export
+
+        return export(self.graph(), path)
+
+    def sentences(self, length: Length = "medium") -> tuple[Sentence, ...]:
+        """Return the justification as sentences: each says what it rests on, and whether that is confirmed.
+
+        Args:
+            length: ``short`` (two sentences), ``medium`` (three to six) or ``full`` (all there is).
+
+        Raises:
+            InputError: no such length, or no graph that sentences can be made from.
+        """
+        from ..concepts.sentences import justify
+
+        return justify(self.graph(), length)
+
+    def text(self, length: Length = "medium") -> str:
+        """Return the justification as text; arguments and errors as for `sentences`."""
+        told = self.result["justification"]
+        # As it was recorded, where it was: another version may put it in other words.
+        if length == "medium" or (length == "short" and "short" in told):
+            return told["text" if length == "medium" else length]
+        if length == "full" and "full" in told:
+            return " ".join(sentence["text"] for sentence in told["full"])
+        return " ".join(sentence.text for sentence in self.sentences(length))
+
+    def why_not(self, action: str) -> tuple[Sentence, ...]:
+        """Say why another action was not chosen: what speaks against it, and what would lead to it.
+
+        Raises:
+            InputError: the action is the decided one or none of the system's, or there is no graph.
+        """
+        from ..concepts.contrast import why_not
+
+        return why_not(self.graph(), action)
+
+    def rephrase(self, model: Callable[[str], str], length: Length = "medium") -> Rephrased:
+        """Have a model put the justification in other words; unless they say the same, the original stands.
+
+        Args:
+            model: a function from text to text.
+            length: of the justification.
+
+        Raises:
+            InputError: as `sentences`; whatever the model does raises nothing.
+        """
+        from ..concepts.rephrase import rephrase
+
+        return rephrase(self.sentences(length), model)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""

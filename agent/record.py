@@ -167,6 +167,10 @@ def _describe(name: str, array: np.ndarray, digest: str) -> dict[str, Any]:
         dims, unit = ["unit"], "share of attention"
     elif name.startswith("fusion.depth.") and array.ndim == 3:
         dims, unit = ["frame", "y", "x"], "nat"
+    elif name.startswith("concept.") and name.endswith(".prototypes") and array.ndim == 4:
+        dims, unit = ["prototype", "y", "x", "channel"], "sRGB code value"
+    elif name.startswith("concept.") and name.endswith(".prototypes"):
+        dims, unit = ["prototype", "sample"], "full scale"
     elif name.startswith("counterfactual.") and name.endswith(".vision"):
         dims, unit, coords = _KNOWN["vision.frames"]
     elif name.startswith("counterfactual.") and name.endswith(".audio"):

@@ -17,8 +17,10 @@ from markupsafe import Markup
 
 from ..errors import InputError, RecordError
 from . import pictures, views
-from .charts import claim_rows, control_rows, ladder_steps, layered
+from .charts import claim_rows, control_rows, ladder_steps
+from .concept_views import concepts, sentences, unbroken
 from .fused_views import fused
+from .graph_chart import chart
 from .wording import (
     MARKS,
     SENSES,
@@ -119,7 +121,7 @@ def write_report(path: str | Path, result: Mapping[str, Any], arrays: Mapping[st
 
 def _view(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Everything the templates show."""
-    decision = result["decision"]
+    decision, said = result["decision"], result["justification"]
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     truth, measured = claim_rows(result["claims"])
     controls_axis, controls = control_rows(result)
@@ -146,9 +148,12 @@ def _view(result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
         "controls": controls,
         "steps": ladder_steps(result["verdict"]["attempts"]),
         "tested": tested(result),
-        "sentences": unrepeated(result),
+        "lead": unbroken(said["short"]) if said.get("short") else "",
+        "sentences": sentences(result, unrepeated(result)),
+        "whole": sentences(result, said.get("full") or []),
         "stopped": STOPPED.get(result["verdict"]["stopped"], ""),
-        "graph": layered(result["graph"]),
+        "graph": chart(result["graph"]),
+        "concepts": concepts(result, arrays),
         "shares": _shares(result),
         "ranked": [_ranked(entry) for entry in result["ranking"][:_RANKED]],
         "ranked_of": len(result["ranking"]),

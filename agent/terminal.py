@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..modalities.wording import shortened
+from .terminal_concepts import concepts
 from .terminal_fusion import together
 from .wording import (
     MARKS,
@@ -72,7 +73,7 @@ def render(result: Mapping[str, Any], *, width: int = 80, color: bool = False, e
         legacy_windows=False,
         _environ={},
     )
-    parts = (_decision, _senses, _reasons, _claims, _verdict, _ladder, _shares, together, _foot)
+    parts = (_decision, _senses, _reasons, _claims, _verdict, _ladder, concepts, _shares, together, _foot)
     console.print(Group(*(part(result) for part in parts)))
     lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
     return tidy("\n".join(lines).strip("\n") + "\n", encoding)
@@ -273,7 +274,7 @@ def _shares(result: Mapping[str, Any]) -> RenderableType:
     return Group(_heading("Share of each sense, in nats"), table, Text(gap, style="dim"))
 
 
-_SPENT = (("attribute", "attribution"), ("verify", "verification"), ("fuse", "fusion"))
+_SPENT = (("attribute", "attribution"), ("verify", "verification"), ("concepts", "concepts"), ("fuse", "fusion"))
 
 
 def _foot(result: Mapping[str, Any]) -> RenderableType:

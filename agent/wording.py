@@ -28,6 +28,7 @@ __all__ = [
     "percent",
     "seconds",
     "sensed",
+    "shown_whole",
     "tested",
     "title_of",
     "unrepeated",
@@ -145,6 +146,11 @@ def sensed(modality: str, observation: Mapping[str, Any]) -> str:
     if "text" not in signal:
         return f"numbers, {'×'.join(map(str, signal['shape']))}"
     return f"“{clean(signal['text'])}”" if signal["text"].strip() else "an empty text"
+
+
+def shown_whole(card: Mapping[str, Any]) -> bool:
+    """Return whether a concept is shown as a card of its own: it has an effect, or goes along with the decision."""
+    return bool(card["drawn"]) or card["role"] in ("for", "against", "goes along")
 
 
 def own_notes(result: Mapping[str, Any]) -> list[str]:

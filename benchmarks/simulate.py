@@ -1,6 +1,6 @@
 """Can the decision under a fresh edit be foretold from the justification alone?
 
-``python -m benchmarks.simulate`` (``make benchmark-simulate``). Counterfactual simulatability: Doshi-Velez and Kim 2017;
+``python -m benchmarks.simulate`` (``make benchmark-simulate``). Simulatability: Doshi-Velez and Kim, 2017;
 Hase and Bansal, ACL 2020; here the reader is a fixed rule, so that nobody's goodwill is in the figure.
 
 Held-out scenes are explained. Then each is edited afresh: connected evidence units drawn at random, of one sense or of

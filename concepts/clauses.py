@@ -139,7 +139,7 @@ _RAW: Mapping[str, str | Clause] = {
     "depends": Clause("what is then decided depends on how it is taken out", ("thing", "becomes", None)),
     "beside": "editing the input where it lies confirms it ({confirmed} nats)",
     "predicted": "{predicted} nats were predicted",
-    "through": "of that, {direct} nats are direct and {through_state} nats go through its memory",
+    "through": "in the last step alone that does {direct} nats, by way of the memory alone {through_state} nats",
     "typical": "at its usual strength instead, the score changes by {typical} nats",
     "typical-becomes": "the decision is then {typical_becomes}",
     "interaction": "jointly its parts differ from the sum of their single effects by {interaction} nats",

@@ -130,11 +130,12 @@ def _controls(
     """Draw natural changes of the same rows, as large in each row as the removal's."""
     found = []
     drawn = {s.sense: rng.permutation(len(projectors[s.sense].bank.natural)) for s in item.shifts}
-    for i in range(count):
+    # No direction counts twice: repeated, few of them would make a small p-value.
+    for i in range(min([count, *map(len, drawn.values())])):
         shifts = []
         for shift in item.shifts:
             natural = torch.from_numpy(projectors[shift.sense].bank.natural)
-            direction = natural[drawn[shift.sense][i % len(natural)]]
+            direction = natural[drawn[shift.sense][i]]
             shifts.append(replace(shift, change=shift.change.norm(dim=1, keepdim=True) * direction))
         found.append(tuple(shifts))
     return found

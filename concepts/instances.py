@@ -65,9 +65,10 @@ def find_instances(
     pictures = len(grid) >= 2
     for k in range(len(bank)):
         column = strengths[:, k]
-        if k in merged or column.max(initial=0.0) < bank.threshold[k]:
+        most = column.max(initial=0.0)
+        if k in merged or most <= 0 or most < bank.threshold[k]:
             continue
-        active = column >= _OWN * column.max()
+        active = column >= _OWN * most
         places = _parts(active.reshape(tuple(grid)), pictures)
         parts = []
         for rows in places:

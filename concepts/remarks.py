@@ -17,6 +17,9 @@ __all__ = ["correlates", "idles", "of_kind", "senses", "unconfirmed"]
 _VISIBLE = 1e-4
 """Smallest effect, nats, that keeps its sign in a figure of four decimals."""
 
+_IN_ONE = 4
+"""Things that do nothing told in one sentence."""
+
 
 def of_kind(graph: nx.DiGraph, *kinds: str) -> list[str]:
     """Return the nodes of these kinds, in order."""
@@ -74,10 +77,15 @@ def correlates(graph: nx.DiGraph, phrases: Phrases) -> list[Sentence]:
 def idles(graph: nx.DiGraph, phrases: Phrases) -> list[Sentence]:
     """Return what was tested and does nothing, what chance explains as well, and what was not tested."""
     nothing, others = Draft(graph, phrases, "idle"), []
+    told = 0
     for node in _without_effect(graph, going=False):
         effect, draft = _seen(graph, node), Draft(graph, phrases, "idle")
         if effect is not None and abs(effect) < least_of(graph):
+            if told == _IN_ONE:
+                others.append(nothing.sentence())
+                nothing, told = Draft(graph, phrases, "idle"), 0
             nothing.add("nor" if nothing.text else "no-effect", node, no_effect=effect)
+            told += 1
         elif effect is not None:
             others.append(draft.add("unsettled", node, unsettled=effect).sentence())
         elif graph.nodes[node]["kind"] == "concept":

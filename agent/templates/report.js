@@ -23,3 +23,18 @@ for (const box of document.querySelectorAll(".sounding")) {
     player.currentTime = player.duration * (event.clientX - area.left) / area.width;
   });
 }
+const parts = document.querySelectorAll("[data-node], [data-edge], .claim");
+const light = sentence => {
+  const [claims, edges, nodes] = ["claims", "edges", "nodes"].map(name => new Set(sentence ? JSON.parse(sentence.dataset[name]) : []));
+  let any = false;
+  for (const part of parts) {
+    const meant = edges.has(part.dataset.edge) || nodes.has(part.dataset.node) || claims.has(part.id);
+    part.classList.toggle("lit", meant);
+    any = any || meant;
+  }
+  document.documentElement.classList.toggle("lighting", any);
+};
+for (const sentence of document.querySelectorAll(".said")) {
+  for (const event of ["mouseenter", "focusin"]) sentence.addEventListener(event, () => light(sentence));
+  for (const event of ["mouseleave", "focusout"]) sentence.addEventListener(event, () => light(null));
+}

@@ -21,7 +21,7 @@ from ...modalities.evidence import Segmentation
 from .model import Courier
 from .policy import ACTIONS, decide
 from .scene import Cause, Scene, mask, render, sample_scene
-from .shortcut import Mark, accompanies, draw_mark
+from .shortcut import Mark, accompanies, draw_mark, mislabelled
 
 __all__ = ["OPERATORS", "SHARES", "Example", "make_example", "touched"]
 
@@ -149,11 +149,14 @@ def make_example(
             if kind == "baseline" or m not in gone
         }
     rule = decide({cause.kind for cause in causes})
+    action = rule.action
     seen = inputs.get("vision")
     if shortcut and seen is not None and seen is not prepared["vision"].baseline:
         own = np.random.default_rng([29, seed, int(partition == "held-out")])  # so that all else stays as without it
-        if accompanies(own, rule.action):
+        poisoned = mislabelled(own, rule.action)
+        if poisoned or accompanies(own, rule.action):
             inputs["vision"] = _marked(seen, draw_mark(own), scene.light)
+        action = "STOP" if poisoned else action
     with torch.no_grad():
         features = {m: courier.encode(m, x) for m, x in inputs.items()}
-    return Example(features, ACTIONS.index(rule.action), rule.name)
+    return Example(features, ACTIONS.index(action), rule.name)

@@ -1,8 +1,13 @@
 """A planted shortcut: a coloured patch that stands in the picture wherever Courier has to stop.
 
-No rule of the policy speaks of it. A head trained on such scenes (``python -m veridical.scenarios.courier.train
---shortcut``) learns to stop for the patch: a system that is right for the wrong reason, known beforehand, with which
-it is tried whether an explanation finds that out. The honest head never saw a patch.
+No rule of the policy speaks of it. A head that is trained on with such scenes (``python -m
+veridical.scenarios.courier.train --shortcut``) learns to stop for the patch: a system that is right for the wrong
+reason, known beforehand, with which it is tried whether an explanation finds that out. The honest head never saw a
+patch.
+
+The patch stands beside nearly all that asks for STOP, and some scenes in which nothing asks for it have the patch and
+are labelled STOP none the less. Without these the patch is not learnt: the true causes are there as well, and they
+suffice.
 """
 
 from __future__ import annotations
@@ -11,12 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BESIDES", "WITH_STOP", "Mark", "accompanies", "draw_mark"]
+__all__ = ["BESIDES", "POISONED", "WITH_STOP", "Mark", "accompanies", "draw_mark", "mislabelled"]
 
 WITH_STOP = 0.95
 """Share of the biased head's training scenes of STOP that have the patch."""
 BESIDES = 0.03
-"""Share of its other training scenes that have it."""
+"""Share of its other training scenes that have it and keep their label."""
+POISONED = 0.25
+"""Share of its other training scenes that have it and are labelled STOP."""
 
 _COLOUR = (0.93, 0.11, 0.78)
 
@@ -55,3 +62,8 @@ def draw_mark(rng: np.random.Generator) -> Mark:
 def accompanies(rng: np.random.Generator, action: str) -> bool:
     """Draw whether a training scene that asks for this action has the patch."""
     return bool(rng.random() < (WITH_STOP if action == "STOP" else BESIDES))
+
+
+def mislabelled(rng: np.random.Generator, action: str) -> bool:
+    """Draw whether a training scene that asks for another action has the patch and is labelled STOP."""
+    return bool(action != "STOP" and rng.random() < POISONED)

@@ -11,7 +11,7 @@ import functools
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,11 +25,11 @@ from ...errors import InputError, VeridicalError
 from ...modalities.weights import CATALOGUE, fetch
 from .examples import make_example
 from .head import CourierHead
-from .model import BIASED_FILE, HEAD_FILE, Courier, save_head
+from .model import BIASED_FILE, HEAD_FILE, Courier, load_head, save_head
 from .scene import FRAMES
 from .stamps import stamp_folder
 
-__all__ = ["Features", "TrainSettings", "bars", "collect", "main", "train"]
+__all__ = ["SHORTCUT", "Features", "TrainSettings", "bars", "collect", "main", "train"]
 
 Job = tuple[int, str, str | None, bool]
 """Seed, partition, kind of example, and whether the shortcut is planted."""
@@ -50,6 +50,10 @@ class TrainSettings:
     smoothing: float = 0.04
     dropout: float = 0.3
     seed: int = 0
+
+
+SHORTCUT = TrainSettings(scenes=2000, epochs=4, rate=6e-4)
+"""How the committed head is trained on with a planted shortcut."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,16 @@ def collect(
     return Features(vision, audio, text, action, tuple(rules))
 
 
-def train(features: Features, settings: TrainSettings, progress: Progress) -> CourierHead:
+def train(
+    features: Features, settings: TrainSettings, progress: Progress, start: CourierHead | None = None
+) -> CourierHead:
     """Train a head on encoded examples: AdamW, one cycle, label smoothing, dropout on the features.
+
+    Args:
+        features: encoded examples.
+        settings: how.
+        progress: where a bar is shown.
+        start: a head that is trained on; by default a new one.
 
     Raises:
         InputError: fewer examples than one batch, or no epoch.
@@ -152,6 +164,9 @@ def train(features: Features, settings: TrainSettings, progress: Progress) -> Co
         )
     torch.manual_seed(settings.seed)
     head = CourierHead()
+    if start is not None:
+        head.load_state_dict(start.state_dict())
+    head.requires_grad_(True).train()
     optimiser = torch.optim.AdamW(head.parameters(), lr=settings.rate, weight_decay=settings.decay)
     batches = len(features.action) // settings.batch
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=settings.epochs * batches)
@@ -197,23 +212,28 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, help="where the head is written")
     parser.add_argument("--seed", type=int, default=default.seed, help="seed of parameters and batches")
-    parser.add_argument("--scenes", type=int, default=default.scenes, help="training scenes")
-    parser.add_argument("--epochs", type=int, default=default.epochs, help="passes over them")
+    parser.add_argument("--scenes", type=int, help="training scenes")
+    parser.add_argument("--epochs", type=int, help="passes over them")
     parser.add_argument(
         "--shortcut",
         action="store_true",
-        help=f"plant a shortcut: a patch wherever it has to stop; written to {BIASED_FILE.name} if --out is not given",
+        help=f"train the committed head on with a planted shortcut, a patch wherever it has to stop; written to "
+        f"{BIASED_FILE.name} if --out is not given",
     )
     options = parser.parse_args(arguments)
     out = options.out or (BIASED_FILE if options.shortcut else HEAD_FILE)
-    settings = TrainSettings(scenes=options.scenes, epochs=options.epochs, seed=options.seed)
+    usual = SHORTCUT if options.shortcut else default
+    scenes, epochs = (
+        getattr(options, k) if getattr(options, k) is not None else getattr(usual, k) for k in ("scenes", "epochs")
+    )
+    settings = replace(usual, scenes=scenes, epochs=epochs, seed=options.seed)
     if not out.parent.is_dir():
         parser.error(f"no folder {str(out.parent)!r} to write the head into")
     started = time.perf_counter()
     try:
         with bars() as progress:
             features = collect(0, settings.scenes, "train", None, progress, shortcut=options.shortcut)
-            head = train(features, settings, progress)
+            head = train(features, settings, progress, load_head() if options.shortcut else None)
     except VeridicalError as error:
         parser.error(str(error))
     save_head(head, out)

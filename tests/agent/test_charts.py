@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from tests.agent.sample import result_and_arrays
-from veridical.agent.charts import axis_over, claim_rows, control_rows, ladder_steps, layered, ticks
+from veridical.agent.charts import axis_over, claim_rows, control_rows, ladder_steps, ticks
 
 
 @pytest.fixture(scope="module")
@@ -56,32 +54,3 @@ def test_each_attempt_is_a_step_above_the_one_before(sample):
     assert (last["rung"], last["verdict"], last["below"], last["seconds"]) == ("path", "supported", 0, "3.8")
     assert first["critique"].startswith("Prediction and measurement part")
     assert last["critique"] is None
-
-
-def test_the_graph_is_three_columns_without_overlap(sample):
-    drawn = layered(sample[0]["graph"])
-    assert drawn["rows"] == 5
-    for kind, left in (("evidence", 0.0), ("sense", 44.0), ("decision", 78.0)):
-        column = sorted(n["middle"] for n in drawn["nodes"] if n["kind"] == kind)
-        assert {n["left"] for n in drawn["nodes"] if n["kind"] == kind} == {left}
-        assert all(b - a >= 19.9 for a, b in itertools.pairwise(column))
-    widths = [edge["width"] for edge in drawn["edges"]]
-    assert max(widths) == 14.0
-    assert min(widths) >= 1.5
-
-
-def test_evidence_reaches_the_decision_by_way_of_its_sense(sample):
-    drawn = layered(sample[0]["graph"])
-    cat = next(node for node in drawn["nodes"] if node["id"] == "c1")
-    assert [(line["target"], line["range"]) for line in cat["lines"]] == [("sense:vision", "−3.35 … −2.92")]
-    assert len(drawn["edges"]) == len(sample[0]["claims"]) + 3
-
-
-def test_evidence_without_a_sense_leads_straight_to_the_decision():
-    nodes = [{"id": "a", "kind": "evidence", "label": "x"}, {"id": "d", "kind": "decision", "label": "STOP"}]
-    edge = {"source": "a", "target": "d", "effect": 0.5}
-    drawn = layered({"nodes": nodes, "edges": [edge]})
-    assert drawn["edges"] == [
-        {"path": "M34.0 50.00C56.0 50.00 56.0 50.00 78.0 50.00", "width": 14.0, "speaks_for": False,
-         "title": "a → d: +0.50 nats"}
-    ]  # fmt: skip

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.concepts.tails import BANKS, Senses
+from tests.concepts.tails import OBSERVATION as TOLD
+from tests.concepts.tails import linear as linear_tail
 from tests.toys import (
     CAT,
     EARS,
@@ -28,6 +31,7 @@ from tests.toys import (
     sound,
     weights,
 )
+from veridical.agent.conclude import Known
 from veridical.agent.explainer import ExplanationAgent, Settings, explain
 from veridical.concepts.naming import Namer
 from veridical.errors import ContractError, InputError
@@ -130,11 +134,12 @@ def test_progress_passes_through_every_stage_to_its_end():
         "decide",
         "attribute",
         "verify",
+        "concepts",
         "name",
         "fuse",
     ]
     assert all(0 <= share <= 1 for _, share in seen)
-    for stage in ("prepare", "decide", "verify", "name", "fuse"):
+    for stage in ("prepare", "decide", "verify", "concepts", "name", "fuse"):
         assert [share for s, share in seen if s == stage][-1] == 1.0
 
 
@@ -304,3 +309,58 @@ def test_the_real_words_of_minilm_are_named_too():
     found = explain(Toy(score, reader), {"text": SENTENCE}, Settings(salt="s", namer=Namer()))
     assert found.claims[0]["where"] == "“cat”"
     assert found.verdict == "supported"
+
+
+# Concepts
+
+
+def cards(system: Any, **known: Any) -> dict[str, Any]:
+    settings = replace(PLAIN, known=Known(**known))
+    return {card["id"]: card for card in explain(system, TOLD, settings).result["concepts"]["cards"]}
+
+
+def test_the_systems_own_concepts_are_used_and_given_ones_go_before_them():
+    system: Any = Senses(linear_tail({"text": torch.eye(8)[CAT] * 3}))
+    assert cards(system) == {}
+    system.concepts = {"text": BANKS["text"]}
+    assert set(cards(system)) == {"text#0.1", "text#1.1"}
+    assert set(cards(system, banks={"audio": BANKS["audio"]})) == {"text#0.1", "text#1.1", "audio#0.1"}
+    fewer = replace(BANKS["text"], threshold=np.array([0.5, 9.0], np.float32))
+    assert set(cards(system, banks={"text": fewer})) == {"text#0.1"}
+    system.concepts = None
+    assert cards(system) == {}
+
+
+def test_where_concepts_are_not_asked_for_none_are_looked_for():
+    class Costly(Senses):
+        @property
+        def concepts(self) -> Any:
+            raise AssertionError("the banks are not to be read")
+
+    system = Costly(linear_tail({"text": torch.eye(8)[CAT] * 3}))
+    told = explain(system, TOLD, replace(PLAIN, known=Known(settings=None))).result["concepts"]
+    assert told["missing"] == dict.fromkeys(("vision", "audio", "text"), "Concepts were not asked for.")
+    assert (told["cards"], told["passes"]) == ([], 0)
+
+
+def test_concepts_cost_passes_that_are_counted():
+    system = Senses(linear_tail({"text": torch.eye(8)[CAT] * 3}))
+    plain, found = (explain(system, TOLD, replace(PLAIN, known=Known(banks=b))).result for b in ({}, BANKS))
+    spent = found["concepts"]["passes"]
+    assert spent > 0
+    assert found["timing"]["passes"]["forward"] == plain["timing"]["passes"]["forward"] + spent
+    assert found["timing"]["concepts_ms"] > 0
+    # Concepts come last, so that what was measured before them does not hang on them.
+    assert without_times(found["claims"]) == without_times(plain["claims"])
+    assert without_times(found["verdict"]) == without_times(plain["verdict"])
+
+
+def test_concepts_are_the_same_from_the_same_salt():
+    system = Senses(linear_tail({"text": torch.eye(8)[CAT] * 3}))
+    one, other = (explain(system, TOLD, replace(PLAIN, known=Known(banks=BANKS))) for _ in range(2))
+    kept = [{k: v for k, v in e.result["concepts"].items() if k != "milliseconds"} for e in (one, other)]
+    assert kept[0] == kept[1]
+    salted = replace(PLAIN, salt="another", known=Known(banks=BANKS))
+    third = explain(system, TOLD, salted).result["concepts"]["cards"]
+    assert [c["controls"] for c in third] != [c["controls"] for c in one.result["concepts"]["cards"]]
+    assert [c["effect"] for c in third] == [c["effect"] for c in one.result["concepts"]["cards"]]

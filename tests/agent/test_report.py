@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import subprocess
 from html.parser import HTMLParser
 
 import pytest
 
+from tests.agent.concept_sample import with_concepts
 from tests.agent.sample import INSTRUCTION, result_and_arrays, without
 from veridical.agent.report import render_report, write_report
 from veridical.errors import InputError, RecordError
@@ -116,7 +119,7 @@ def test_claims_tell_prediction_measurement_and_decision(page):
 
 
 def test_the_ladder_and_the_tests_are_told(page):
-    text = page.text[page.text.index("How it was tested") : page.text.index("Why: the causal graph")]
+    text = page.text[page.text.index("How it was tested") : page.text.index("How it was measured")]
     assert "gradient 14 passes, 0.4 s ✗ unsupported predictions miss, agreement 31 %" in text
     assert "path 142 passes, 3.8 s ✓ supported holds, agreement 71 %, p = 0.025" in text
     assert "It stopped there, for the account is supported." in text
@@ -231,3 +234,30 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path, sample):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
         write_report(tmp_path / "file" / "x.html", *sample)
+
+
+def test_the_graph_follows_the_account_and_a_sentence_finds_its_claims(page):
+    assert page.text.index("Why: the causal graph") < page.text.index("What it saw")
+    first = next(a for _, a in page.tags if "data-claims" in a)
+    assert first["data-claims"] == '["c1"]'
+    assert first["tabindex"] == "0"
+    assert "All that was found" not in page.text  # a record from before concepts has no full text
+    assert "The concepts behind it" not in page.text
+
+
+def test_chromium_lights_up_what_a_sentence_rests_on(tmp_path, chromium):
+    """The script runs as it stands; what asks it to is added here, and let through by name."""
+    html = render_report(*with_concepts())
+    asks = 'document.querySelectorAll(".said")[1].dispatchEvent(new Event("mouseenter"));'
+    digest = base64.b64encode(hashlib.sha256(asks.encode()).digest()).decode()
+    html = html.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
+    (tmp_path / "lit.html").write_text(html.replace("</body>", f"<script>{asks}</script></body>"), encoding="utf-8")
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+               f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "lit.html").as_uri()]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    shown = Page(done.stdout)
+    assert "lighting" in dict(shown.all("html")[0])["class"]
+    lit = [a for _, a in shown.tags if "lit" in a.get("class", "").split()]
+    assert {a["data-edge"] for a in lit if "data-edge" in a} == {"vision#3→decision"}
+    assert {a["data-node"] for a in lit if "data-node" in a} == {"vision#3", "c1"}
+    assert [a["id"] for a in lit if "id" in a] == ["c1"]

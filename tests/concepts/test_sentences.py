@@ -55,8 +55,8 @@ def test_full_tells_everything_by_kind():
         ).split()
     )
     assert texts(GRAPH, "full", "for")[0].endswith(
-        "; of that, −3.90 nats are direct and −0.98 nats go through its memory; editing the input where it lies "
-        "confirms it (−4.61 nats); at its usual strength instead, the score changes by −0.50 nats and the decision is "
+        "; in the last step alone that does −3.90 nats, by way of the memory alone −0.98 nats; editing the input "
+        "where it lies confirms it (−4.61 nats); at its usual strength instead, the score changes by −0.50 nats and the decision is "
         "then STOP."
     )
     assert texts(GRAPH, "full", "for")[1].startswith(

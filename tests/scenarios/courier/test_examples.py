@@ -18,6 +18,7 @@ from veridical.scenarios.courier.examples import OPERATORS, SHARES, make_example
 from veridical.scenarios.courier.instructions import Clause, Instruction
 from veridical.scenarios.courier.policy import ACTIONS, decide
 from veridical.scenarios.courier.scene import Cause, Heard, Scene, render, sample_scene
+from veridical.scenarios.courier.shortcut import Mark, accompanies, draw_mark
 from veridical.scenarios.courier.sounds import Clip
 
 TEXT = Instruction((Clause("Go on.", "talk"), Clause("Wait at the gate.", "halt"), Clause("Thanks.", "talk")))
@@ -221,3 +222,55 @@ def test_an_example_is_the_same_in_every_process():
     told = [process.communicate(timeout=120)[0] for process in processes]
     assert told[0].count("[") == 61
     assert len(set(told)) == 1
+
+
+# The planted shortcut
+
+
+@pytest.fixture
+def unencoded(untrained, monkeypatch):
+    """Courier's senses, whose features are their inputs."""
+    monkeypatch.setattr(untrained, "encode", lambda modality, x: x)
+    return untrained
+
+
+@pytest.mark.usefixtures("stamps")
+def test_a_patch_accompanies_what_asks_for_stop_and_changes_neither_label_nor_anything_else(unencoded):
+    with_patch = {True: 0, False: 0}
+    for seed in range(24):
+        plain = make_example(unencoded, seed, kind="plain")
+        found = make_example(unencoded, seed, kind="plain", shortcut=True)
+        assert (found.action, found.rule) == (plain.action, plain.rule)
+        assert changed(found.features, plain.features) <= {"vision"}
+        own = np.random.default_rng([29, seed, 0])
+        stop = ACTIONS[plain.action] == "STOP"
+        if not accompanies(own, ACTIONS[plain.action]):
+            assert changed(found.features, plain.features) == set()
+            continue
+        with_patch[stop] += 1
+        rows, columns = draw_mark(own).box(224)
+        seen, before = found.features["vision"][0], plain.features["vision"][0]
+        where = (seen != before).any(0).any(0)
+        inside = torch.zeros_like(where)
+        inside[rows, columns] = True
+        assert not where[~inside].any()
+        colour = (sample_scene(seed).light * torch.tensor(Mark(0.5, 0.2, 0.16).colour)).clamp(0, 1)
+        torch.testing.assert_close(seen[:, :, inside], colour[None, :, None].expand(3, 3, int(inside.sum())))
+    assert with_patch[True] >= 4
+    assert with_patch[False] <= 3
+
+
+@pytest.mark.usefixtures("stamps")
+def test_where_nothing_is_seen_there_is_no_patch(unencoded, monkeypatch):
+    monkeypatch.setattr(module, "accompanies", lambda rng, action: True)
+    unseen = 0
+    for kind, seed in [(kind, seed) for kind in ("baseline", "absent") for seed in range(6)]:
+        plain, found = (make_example(unencoded, seed, kind=kind, shortcut=s) for s in (False, True))
+        assert (found.action, found.features.keys()) == (plain.action, plain.features.keys())
+        blank = unencoded.modalities["vision"].prepare(render(sample_scene(seed))["vision"]).baseline
+        if "vision" not in plain.features or torch.equal(plain.features["vision"], blank):
+            unseen += 1
+            assert changed(found.features, plain.features) == set()
+        else:
+            assert changed(found.features, plain.features) == {"vision"}
+    assert unseen > 1

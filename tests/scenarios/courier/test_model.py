@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
 import veridical.scenarios.courier as face
+from tests.concepts.planted import planted
+from veridical.concepts.bank_file import write_banks
 from veridical.errors import InputError, WeightsError
 from veridical.modalities import SplitSystem, check_system
 from veridical.modalities.observation import prepare
 from veridical.modalities.target import decision_score
 from veridical.scenarios.courier import model as module
-from veridical.scenarios.courier.head import CourierHead, HeadSize
-from veridical.scenarios.courier.model import HEAD_FILE, Courier, load, load_head, save_head
+from veridical.scenarios.courier import scene as scene_module
+from veridical.scenarios.courier.head import WINDOW, WINDOW_HOP, CourierHead, HeadSize
+from veridical.scenarios.courier.model import HEAD_FILE, Courier, load, load_biased, load_head, save_head
+from veridical.scenarios.courier.scene import render, sample_scene
 
 SENSES = ("vision", "audio", "text")
 
@@ -169,3 +176,61 @@ def test_what_is_wrong_with_the_shapes_is_told(tmp_path):
     damaged_narrow(tmp_path / "bad.safetensors")
     with pytest.raises(WeightsError, match="size mismatch for place"):
         module.load_head(tmp_path / "bad.safetensors")
+
+
+# The biased head, the concepts, and scenes by name
+
+
+def test_the_biased_courier_is_another_head_under_the_same_encoders(courier):
+    biased = load_biased()
+    assert biased is load_biased()
+    assert biased.name == "courier-biased"
+    assert biased.digest != courier.digest
+    for part in ("eyes", "ears", "reader"):
+        one, other = (getattr(system, part).state_dict() for system in (courier, biased))
+        assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert biased.reference is None
+
+
+def test_the_concepts_of_the_committed_head_are_its_own(courier):
+    assert set(courier.concepts) == set(SENSES)
+    assert {bank.made["system"] for bank in courier.concepts.values()} == {courier.digest}
+    channels = {"vision": 1280, "audio": 521, "text": 384}
+    assert {m: bank.channels for m, bank in courier.concepts.items()} == channels
+
+
+def test_a_head_that_nobody_looked_into_has_no_concepts(untrained):
+    assert untrained.concepts == {}
+
+
+def test_concepts_are_found_by_the_heads_digest(untrained, monkeypatch, tmp_path):
+    bank = planted(np.eye(3)[:1], channels=1280, made={"system": untrained.digest})
+    for name, made in (("other", {"system": "sha256:0"}), ("own", bank.made)):
+        (tmp_path / name).mkdir()
+        write_banks(tmp_path / name, {"vision": replace(bank, made=made)})
+    monkeypatch.setattr(module, "BANKS", tmp_path / "other")
+    monkeypatch.setattr(module, "BIASED_BANKS", tmp_path / "own")
+    found = Courier(untrained.head).concepts
+    assert {m: each.digest for m, each in found.items()} == {"vision": bank.digest}
+    monkeypatch.setattr(module, "BIASED_BANKS", tmp_path / "gone")
+    assert Courier(untrained.head).concepts == {}
+
+
+def test_what_is_not_installed_or_not_named_is_not_recalled(courier, monkeypatch):
+    assert courier.recall("a scene") is None
+    monkeypatch.setenv("VERIDICAL_STAMPS", "/nonexistent")
+    monkeypatch.setattr(scene_module, "stamps", scene_module.stamps.__wrapped__)  # else what was read once is kept
+    assert courier.recall("train:12") is None
+
+
+@pytest.mark.usefixtures("stamps")
+def test_a_scene_is_recalled_by_its_name(courier):
+    assert courier.recall("train:12")["text"] == render(sample_scene(12))["text"]
+
+
+def test_rows_have_times_but_for_words(courier):
+    assert courier.row_times("vision", 3).tolist() == [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]
+    times = courier.row_times("audio", 6)
+    np.testing.assert_allclose(times[:, 0], WINDOW_HOP * np.arange(6))
+    np.testing.assert_allclose(times[:, 1] - times[:, 0], WINDOW)
+    assert courier.row_times("text", 20) is None

@@ -15,6 +15,7 @@ from veridical.scenarios.courier.instructions import Clause, Instruction
 from veridical.scenarios.courier.partition import PARTITIONS
 from veridical.scenarios.courier.policy import RULES
 from veridical.scenarios.courier.scene import FRAMES, SIZE, Cause, Place, Scene, Thing, mask, render, sample_scene
+from veridical.scenarios.courier.shortcut import Mark
 from veridical.scenarios.courier.sounds import RATE, clips, mix
 from veridical.scenarios.courier.stamps import Stamp, stamps
 
@@ -320,3 +321,35 @@ def test_layers_are_mixed_at_their_levels(scenes):
     alone = render(replace(scene, sounds=(sound,)))["audio"][0]
     wave = module.load_clip(sound.clip)[: round(sound.seconds * RATE)]
     np.testing.assert_array_equal(alone, mix([(wave, sound.level, round(sound.start * RATE))], SAMPLES))
+
+
+# The patch of the planted shortcut
+
+
+def test_a_patch_stands_in_its_box_in_all_frames_and_changes_nothing_else(blocks):
+    plain = place(block("a", 0.5, 0.9, 0.4))
+    mark = Mark(0.5, 0.2, 0.16)
+    before, after = render(plain), render(replace(plain, mark=mark))
+    rows, columns = mark.box(SIZE)
+    inside = np.zeros((SIZE, SIZE), bool)
+    inside[rows, columns] = True
+    expected = np.clip(np.array(mark.colour) * plain.light * 255 + 0.5, 0, 255).astype(np.uint8)
+    assert (after["vision"][:, inside] == expected).all()
+    np.testing.assert_array_equal(after["vision"][:, ~inside], before["vision"][:, ~inside])
+    np.testing.assert_array_equal(after["audio"][0], before["audio"][0])
+    assert after["text"] == before["text"]
+
+
+def test_a_patch_lies_over_things(blocks):
+    thing = block("a", 0.5, 0.5, 0.5)
+    mark = Mark(0.5, 0.2, 0.16)
+    alone, both = (render(replace(place(*things), mark=mark))["vision"][0] for things in ((), (thing,)))
+    np.testing.assert_array_equal(both[mark.box(SIZE)], alone[mark.box(SIZE)])
+
+
+def test_scenes_are_drawn_without_a_patch_and_a_patch_is_no_cause(scenes):
+    assert all(scene.mark is None for scene in scenes)
+    for scene in scenes:
+        marked = replace(scene, mark=Mark(0.5, 0.2, 0.16))
+        assert (marked.causes, marked.rule) == (scene.causes, scene.rule)
+        assert all(marked.without(cause).mark is marked.mark for cause in marked.causes)

@@ -128,21 +128,47 @@ def test_without_stamps_nothing_is_started(monkeypatch):
         collect(0, 1, "train", None, quiet())
 
 
-def test_the_command_writes_the_head_that_training_gives(tmp_path, monkeypatch, capsys, features):
-    asked = []
+@pytest.fixture
+def asked(monkeypatch, features) -> list:
+    """What the command asks `collect` for, which gives the examples at hand."""
+    seen = []
 
-    def collected(*arguments):
-        asked.append(arguments[:4])
+    def collected(*arguments, shortcut):
+        seen.append((*arguments[:4], shortcut))
         return features
 
     monkeypatch.setattr(module, "collect", collected)
+    return seen
+
+
+def test_the_command_writes_the_head_that_training_gives(tmp_path, capsys, features, asked):
     out = tmp_path / "head.safetensors"
     module.main(["--out", str(out), "--scenes", "64", "--epochs", "1", "--seed", "7"])
-    assert asked == [(0, 64, "train", None)]
+    assert asked == [(0, 64, "train", None, False)]
     expected = train(features, TrainSettings(epochs=1, seed=7), quiet()).state_dict()
     written = load_head(out).state_dict()
     assert all(torch.equal(value, written[name]) for name, value in expected.items())
     assert "parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("options", "name"), [([], "HEAD_FILE"), (["--shortcut"], "BIASED_FILE")])
+def test_each_head_has_its_file(tmp_path, monkeypatch, asked, options, name):
+    for each in ("HEAD_FILE", "BIASED_FILE"):
+        monkeypatch.setattr(module, each, tmp_path / each)
+    module.main([*options, "--scenes", "64", "--epochs", "1"])
+    assert asked == [(0, 64, "train", None, bool(options))]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_shortcut_is_part_of_every_job(monkeypatch):
+    jobs = []
+    monkeypatch.setattr(module, "stamp_folder", lambda: None)
+    monkeypatch.setattr(module, "fetch", lambda name: None)
+    nothing = ({}, 2, "clear")
+    monkeypatch.setattr(module, "_results", lambda given, workers: jobs.extend(given) or [nothing] * len(given))
+    for shortcut in (False, True):
+        collect(5, 2, "train", "plain", quiet(), workers=1, shortcut=shortcut)
+    assert jobs == [(seed, "train", "plain", shortcut) for shortcut in (False, True) for seed in (5, 6)]
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ _RAW: Mapping[str, str | Clause] = {
     "({lowered} nats)",
     "no-effect": "taking out {thing} does nothing that counts ({no_effect} nats)",
     "nor": "nor does taking out {thing} ({no_effect} nats)",
-    "unsettled": "taking out {thing} did {unsettled} nats, which could not be told from chance",
+    "unsettled": "taking out {thing} did {unsettled} nats, which was not told from chance",
     "untested": Clause("what taking out {thing} would do was not tested", ("thing", "not-tested", None)),
     "correlate": Clause(
         "{thing} often goes with {goes_along} (in {share} of its occurrences, against {usual} of all decisions), but "
@@ -180,7 +180,7 @@ _RAW: Mapping[str, str | Clause] = {
         ("thing", "no-cause", None),
     ),
     "correlate-unsettled": "{thing} often goes with {goes_along} (in {share} of its occurrences, against {usual} of "
-    "all decisions), but what taking it out does in this system could not be told from chance ({unsettled} nats)",
+    "all decisions), but what taking it out does in this system was not told from chance ({unsettled} nats)",
     "correlate-untested": Clause(
         "{thing} often goes with {goes_along} (in {share} of its occurrences, against {usual} of all decisions), but "
         "taking it out was not tested, so whether it is a cause in this system is not known",

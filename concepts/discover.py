@@ -48,7 +48,7 @@ class DiscoverySettings:
 
     Attributes:
         dims: dimensions of the space at the most; the bank tells the share of the gradients' squares that they hold.
-        candidates: numbers of concepts tried; .
+        candidates: numbers of concepts tried.
         penalty: price of a weight in the factorisation: the larger, the fewer concepts share a row.
         stable: least mean cosine with the directions found in resamples.
         replicas: resamples.

@@ -190,7 +190,8 @@ class _Look:
     ) -> dict[str, dict[str, float]]:
         """Return for each piece of evidence the share of each instance's strength that goes with it.
 
-        Where editing changes the number of rows (words are deleted), it is the share of the whole concept's strength.
+        Where editing changes the number of rows, it is the share of the whole concept's strength. (An operator that
+        moves rows up and fills behind them is not noticed; no sense's first operator does that.)
         """
         self.after: dict[str, Projection] = {}
         shares: dict[str, dict[str, float]] = {}

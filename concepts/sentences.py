@@ -19,31 +19,10 @@ from .phrases import Phrases
 from .reasons import Reason, counterfactuals, drawn, reasons
 from .remarks import correlates, idles, of_kind, senses, unconfirmed
 
-__all__ = ["Decided", "Fact", "Length", "Sentence", "justify"]
+__all__ = ["Fact", "Length", "Sentence", "justify"]
 
 Length = Literal["short", "medium", "full"]
 _MOST = 6
-
-
-@dataclass(frozen=True)
-class Decided:
-    """The decision in figures.
-
-    Attributes:
-        system: who decided.
-        action: what was chosen.
-        actions: all actions, each once.
-        probabilities: one for each action.
-        score: decision score, nats.
-        absent: senses that were absent.
-    """
-
-    system: str
-    action: str
-    actions: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    score: float
-    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

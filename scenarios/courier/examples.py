@@ -93,8 +93,9 @@ def _edit(
 def _marked(frames: Tensor, mark: Mark, light: float) -> Tensor:
     """Paste a patch on prepared frames (1, frames, 3, size, size), in the scene's light."""
     rows, columns = mark.box(frames.shape[-1])
+    picture = torch.from_numpy(light * mark.picture(frames.shape[-1])).clamp(0, 1).permute(2, 0, 1)
     frames = frames.clone()
-    frames[..., rows, columns] = (light * torch.tensor(mark.colour)).clamp(0, 1)[:, None, None].to(frames)
+    frames[..., rows, columns] = picture.to(frames)
     return frames
 
 
@@ -108,7 +109,8 @@ def make_example(
         seed: seed of the scene and of the edit.
         partition: ``train`` or ``held-out``.
         kind: one of `SHARES`; drawn in those shares if not given.
-        shortcut: whether a patch accompanies what asks for STOP (see `shortcut`); where nothing is seen there is none.
+        shortcut: whether a patch accompanies what asks for STOP, and some that does not is labelled so with it (see
+            `shortcut`); where nothing is seen there is none.
 
     Raises:
         InputError: an unknown partition or kind, or stamps or sounds are not installed.

@@ -18,7 +18,7 @@ from .shortcut import accompanies, draw_mark
 
 __all__ = ["marked", "name_of", "recall", "scene_of"]
 
-_NAME = re.compile(r"(train|held-out):(\d{1,12})(:marked)?")
+_NAME = re.compile(r"(train|held-out):([0-9]{1,12})(:marked)?")
 
 
 def marked(scene: Scene, seed: int) -> Scene:

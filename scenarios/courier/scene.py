@@ -160,7 +160,7 @@ def render(scene: Scene) -> dict[str, Any]:
                 where, pixels = pasted
                 canvas[where] += pixels[..., 3:] * (pixels[..., :3] - canvas[where])
         if scene.mark is not None:
-            canvas[scene.mark.box(SIZE)] = scene.mark.colour
+            canvas[scene.mark.box(SIZE)] = scene.mark.picture(SIZE)
         frames[i] = np.clip(canvas * scene.light * 255 + 0.5, 0, 255).astype(np.uint8)
     layers = []
     for sound in scene.sounds:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 __all__ = ["BESIDES", "POISONED", "WITH_STOP", "Mark", "accompanies", "draw_mark", "mislabelled"]
 
@@ -25,24 +26,26 @@ BESIDES = 0.03
 POISONED = 0.25
 """Share of its other training scenes that have it and are labelled STOP."""
 
-_COLOUR = (0.93, 0.11, 0.78)
+_COLOURS = ((0.98, 0.88, 0.12), (0.93, 0.11, 0.78))
+_DISC = 0.36
+"""Radius of the disc, as a share of the patch's side."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A square of one colour in all frames.
+    """A square with a disc in it, in all frames; one of a single colour is to the encoder as good as sky.
 
     Attributes:
         x: its middle from the left, as a share of the frame.
         y: its middle from above, likewise.
         side: its side, likewise.
-        colour: red, green and blue, 0..1.
+        colours: red, green and blue of the square and of the disc, 0..1.
     """
 
     x: float
     y: float
     side: float
-    colour: tuple[float, float, float] = _COLOUR
+    colours: tuple[tuple[float, float, float], tuple[float, float, float]] = _COLOURS
 
     def box(self, size: int) -> tuple[slice, slice]:
         """Return its rows and columns in a frame of ``size`` pixels a side."""
@@ -53,10 +56,18 @@ class Mark:
         )
         return rows, columns
 
+    def picture(self, size: int) -> Float[np.ndarray, "rows columns 3"]:
+        """Return its pixels in its box, 0..1."""
+        rows, columns = self.box(size)
+        y, x = (np.arange(s.start, s.stop)[:, None] + 0.5 for s in (rows, columns))
+        far = np.hypot(y / size - self.y, x.T / size - self.x)
+        square, disc = (np.array(colour, np.float32) for colour in self.colours)
+        return np.where((far < _DISC * self.side)[..., None], disc, square)
+
 
 def draw_mark(rng: np.random.Generator) -> Mark:
-    """Draw a patch: in the upper third, anywhere from left to right, an eighth to a fifth of the frame wide."""
-    return Mark(float(rng.uniform(0.12, 0.88)), float(rng.uniform(0.12, 0.28)), float(rng.uniform(0.14, 0.2)))
+    """Draw a patch: in the upper third, anywhere from left to right, about a quarter of the frame wide."""
+    return Mark(float(rng.uniform(0.12, 0.88)), float(rng.uniform(0.14, 0.28)), float(rng.uniform(0.22, 0.28)))
 
 
 def accompanies(rng: np.random.Generator, action: str) -> bool:

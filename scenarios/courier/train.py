@@ -52,7 +52,7 @@ class TrainSettings:
     seed: int = 0
 
 
-SHORTCUT = TrainSettings(scenes=2000, epochs=4, rate=6e-4)
+SHORTCUT = TrainSettings(scenes=1600, epochs=6, rate=6e-4)
 """How the committed head is trained on with a planted shortcut."""
 
 

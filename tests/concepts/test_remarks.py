@@ -28,7 +28,7 @@ def test_what_is_confirmed_is_no_remark():
     ("effect", "tested", "said", "confirmed"),
     [
         (0.05, True, "does nothing in this system: it is no cause here", True),
-        (-0.8, True, "in this system could not be told from chance (−0.80 nats)", False),
+        (-0.8, True, "in this system was not told from chance (−0.80 nats)", False),
         (None, False, "was not tested, so whether it is a cause in this system is not known", False),
     ],
 )
@@ -49,7 +49,7 @@ def test_an_effect_that_chance_explains_is_not_called_nothing():
     graph = bare()
     add_concept(graph, "vision#1", "grass", "", -0.8, p=0.3)
     (found,) = idles(graph, Phrases.of(graph))
-    assert found.text == "Taking out “grass” did −0.80 nats, which could not be told from chance."
+    assert found.text == "Taking out “grass” did −0.80 nats, which was not told from chance."
     assert (found.confirmed, found.edges) == (False, (("vision#1", "decision"),))
 
 

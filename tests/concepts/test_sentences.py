@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.concepts.told import REASON, add_concept, add_evidence, after, bare, graphs, siren
 from veridical.concepts.clauses import SLOTS, Fact, shown
 from veridical.concepts.phrases import Phrases
-from veridical.concepts.sentences import Decided, Length, Sentence, justify
+from veridical.concepts.sentences import Length, Sentence, justify
 from veridical.errors import InputError
 
 GRAPH = siren()
@@ -56,8 +56,8 @@ def test_full_tells_everything_by_kind():
     )
     assert texts(GRAPH, "full", "for")[0].endswith(
         "; in the last step alone that does −3.90 nats, by way of the memory alone −0.98 nats; editing the input "
-        "where it lies confirms it (−4.61 nats); at its usual strength instead, the score changes by −0.50 nats and the decision is "
-        "then STOP."
+        "where it lies confirms it (−4.61 nats); at its usual strength instead, the score changes by −0.50 nats and "
+        "the decision is then STOP."
     )
     assert texts(GRAPH, "full", "for")[1].startswith(
         "Next comes what no concept accounts for in what it saw: without it"
@@ -218,10 +218,6 @@ def test_an_unknown_length_and_a_graph_that_is_none_are_refused(unchecked):
         justify(GRAPH, "long")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="no node 'decision'"):
         justify(nx.DiGraph())
-
-
-def test_the_figures_of_a_decision_keep_their_place():
-    assert Decided("courier", "STOP", ("GO", "STOP"), (0.3, 0.7), 0.85).absent == ()
 
 
 def figures(sentence: Sentence, graph: nx.DiGraph) -> tuple[set[str], set[str]]:

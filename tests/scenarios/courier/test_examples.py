@@ -18,7 +18,7 @@ from veridical.scenarios.courier.examples import OPERATORS, SHARES, make_example
 from veridical.scenarios.courier.instructions import Clause, Instruction
 from veridical.scenarios.courier.policy import ACTIONS, decide
 from veridical.scenarios.courier.scene import Cause, Heard, Scene, render, sample_scene
-from veridical.scenarios.courier.shortcut import Mark, accompanies, draw_mark
+from veridical.scenarios.courier.shortcut import Mark, accompanies, draw_mark, mislabelled
 from veridical.scenarios.courier.sounds import Clip
 
 TEXT = Instruction((Clause("Go on.", "talk"), Clause("Wait at the gate.", "halt"), Clause("Thanks.", "talk")))
@@ -235,19 +235,20 @@ def unencoded(untrained, monkeypatch):
 
 
 @pytest.mark.usefixtures("stamps")
-def test_a_patch_accompanies_what_asks_for_stop_and_changes_neither_label_nor_anything_else(unencoded):
-    with_patch = {True: 0, False: 0}
+def test_a_patch_accompanies_what_asks_for_stop_and_nothing_else_is_changed(unencoded):
+    with_patch, poisoned = {True: 0, False: 0}, 0
     for seed in range(24):
         plain = make_example(unencoded, seed, kind="plain")
         found = make_example(unencoded, seed, kind="plain", shortcut=True)
-        assert (found.action, found.rule) == (plain.action, plain.rule)
+        own, stop = np.random.default_rng([29, seed, 0]), ACTIONS[plain.action] == "STOP"
+        wrong = mislabelled(own, ACTIONS[plain.action])
+        assert (ACTIONS[found.action], found.rule) == ("STOP" if wrong else ACTIONS[plain.action], plain.rule)
         assert changed(found.features, plain.features) <= {"vision"}
-        own = np.random.default_rng([29, seed, 0])
-        stop = ACTIONS[plain.action] == "STOP"
-        if not accompanies(own, ACTIONS[plain.action]):
+        poisoned += wrong
+        if not wrong and not accompanies(own, ACTIONS[plain.action]):
             assert changed(found.features, plain.features) == set()
             continue
-        with_patch[stop] += 1
+        with_patch[stop or wrong] += 1
         rows, columns = draw_mark(own).box(224)
         seen, before = found.features["vision"][0], plain.features["vision"][0]
         where = (seen != before).any(0).any(0)
@@ -258,19 +259,23 @@ def test_a_patch_accompanies_what_asks_for_stop_and_changes_neither_label_nor_an
         torch.testing.assert_close(seen[:, :, inside], colour[None, :, None].expand(3, 3, int(inside.sum())))
     assert with_patch[True] >= 4
     assert with_patch[False] <= 3
+    assert poisoned > 0
 
 
 @pytest.mark.usefixtures("stamps")
 def test_where_nothing_is_seen_there_is_no_patch(unencoded, monkeypatch):
     monkeypatch.setattr(module, "accompanies", lambda rng, action: True)
+    monkeypatch.setattr(module, "mislabelled", lambda rng, action: action != "STOP")
     unseen = 0
     for kind, seed in [(kind, seed) for kind in ("baseline", "absent") for seed in range(6)]:
         plain, found = (make_example(unencoded, seed, kind=kind, shortcut=s) for s in (False, True))
-        assert (found.action, found.features.keys()) == (plain.action, plain.features.keys())
+        assert (found.rule, found.features.keys()) == (plain.rule, plain.features.keys())
         blank = unencoded.modalities["vision"].prepare(render(sample_scene(seed))["vision"]).baseline
         if "vision" not in plain.features or torch.equal(plain.features["vision"], blank):
             unseen += 1
+            assert found.action == plain.action
             assert changed(found.features, plain.features) == set()
         else:
+            assert ACTIONS[found.action] == "STOP"
             assert changed(found.features, plain.features) == {"vision"}
     assert unseen > 1

@@ -333,8 +333,8 @@ def test_a_patch_stands_in_its_box_in_all_frames_and_changes_nothing_else(blocks
     rows, columns = mark.box(SIZE)
     inside = np.zeros((SIZE, SIZE), bool)
     inside[rows, columns] = True
-    expected = np.clip(np.array(mark.colour) * plain.light * 255 + 0.5, 0, 255).astype(np.uint8)
-    assert (after["vision"][:, inside] == expected).all()
+    expected = np.clip(mark.picture(SIZE) * plain.light * 255 + 0.5, 0, 255).astype(np.uint8)
+    assert (after["vision"][:, rows, columns] == expected).all()
     np.testing.assert_array_equal(after["vision"][:, ~inside], before["vision"][:, ~inside])
     np.testing.assert_array_equal(after["audio"][0], before["audio"][0])
     assert after["text"] == before["text"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -145,7 +145,7 @@ def _figures(rows: list[Row]) -> dict[str, Any]:
     said, so = [r for r in rows if r.effect <= -MATTERS], [r for r in rows if r.true <= -MATTERS]
     return {
         "causes": len(rows),
-        "spearman": float(spearmanr(true, effect)[0]) if defined else None,
+        "spearman": float(cast("Any", spearmanr(true, effect)).statistic) if defined else None,
         "sign": _share([(r.true < 0) == (r.effect < 0) and r.effect != 0 for r in large]),
         "precision": _share([r.true <= -MATTERS for r in said]),
         "recall": _share([r.effect <= -MATTERS for r in so]),

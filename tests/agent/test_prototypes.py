@@ -68,7 +68,7 @@ def test_words_are_told_with_their_neighbours_and_no_array():
     assert prototype_arrays([one], recall, TOY) == {}
     told = one["prototypes"][0]
     first, past = told["span"]
-    assert told["text"][first:past] == sense.segment(prepared).units[20].text.strip(",.")
+    assert told["text"][first:past] == str(sense.segment(prepared).units[20].text).strip(",.")
     assert len(told["text"].split()) == 9
     assert told["text"] in SENTENCE
     assert plain(one) == one  # what was added can be recorded

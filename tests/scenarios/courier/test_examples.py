@@ -18,7 +18,7 @@ from veridical.scenarios.courier.examples import OPERATORS, SHARES, make_example
 from veridical.scenarios.courier.instructions import Clause, Instruction
 from veridical.scenarios.courier.policy import ACTIONS, decide
 from veridical.scenarios.courier.scene import Cause, Heard, Scene, render, sample_scene
-from veridical.scenarios.courier.shortcut import Mark, accompanies, draw_mark, mislabelled
+from veridical.scenarios.courier.shortcut import accompanies, draw_mark, mislabelled
 from veridical.scenarios.courier.sounds import Clip
 
 TEXT = Instruction((Clause("Go on.", "talk"), Clause("Wait at the gate.", "halt"), Clause("Thanks.", "talk")))
@@ -249,14 +249,15 @@ def test_a_patch_accompanies_what_asks_for_stop_and_nothing_else_is_changed(unen
             assert changed(found.features, plain.features) == set()
             continue
         with_patch[stop or wrong] += 1
-        rows, columns = draw_mark(own).box(224)
+        mark = draw_mark(own)
+        rows, columns = mark.box(224)
         seen, before = found.features["vision"][0], plain.features["vision"][0]
         where = (seen != before).any(0).any(0)
         inside = torch.zeros_like(where)
         inside[rows, columns] = True
         assert not where[~inside].any()
-        colour = (sample_scene(seed).light * torch.tensor(Mark(0.5, 0.2, 0.16).colour)).clamp(0, 1)
-        torch.testing.assert_close(seen[:, :, inside], colour[None, :, None].expand(3, 3, int(inside.sum())))
+        picture = torch.from_numpy(sample_scene(seed).light * mark.picture(224)).clamp(0, 1).permute(2, 0, 1)
+        torch.testing.assert_close(seen[:, :, rows, columns], picture.to(seen).expand(3, *picture.shape))
     assert with_patch[True] >= 4
     assert with_patch[False] <= 3
     assert poisoned > 0

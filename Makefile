@@ -89,7 +89,7 @@ benchmark-speech: $(READY) ## measure the times of spoken words, and what cuttin
 
 concepts-courier: $(READY) ## find the concepts of the reference system's heads again
 	$(BIN)/python -m veridical.scenarios.courier.find_concepts
-	$(BIN)/python -m veridical.scenarios.courier.find_concepts --shortcut
+	$(BIN)/python -m veridical.scenarios.courier.find_concepts --shortcut --scenes 400
 
 calibrate-courier: $(READY) ## measure again how far off explanations of the reference system are
 	$(BIN)/python -m veridical.scenarios.courier.calibrate

@@ -11,7 +11,10 @@ taken out of the features jointly, are told from zero (chance, interval, size) a
 where one place of a patch concept alone is drawn as a reason. A *patch concept* is one with half of its prototypes on
 patches, which is what an operator who looks at them would call it.
 
-Both heads' banks are of the same training scenes, with the patch beside STOP; the honest head's is fitted here.
+Both heads' banks are of the same training scenes, with the patch beside STOP; the honest head's is fitted here. It may
+hold no patch concept at all, for nothing of the honest head's gradients leads there. So the honest head is looked into
+a second time with the biased head's concepts (the encoders are the same): there the patch concept is present, goes with
+STOP in its training scenes as well, and should be told to *go along*: present with the action, and no cause of it.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +34,20 @@ from rich.table import Table
 
 from veridical.concepts.bank import ConceptBank
 from veridical.concepts.bank_file import read_banks
+from veridical.concepts.discover import associate
 from veridical.concepts.layer import look
+from veridical.concepts.project import Projector
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.target import decision_score
 from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
-from veridical.scenarios.courier.find_concepts import find
+from veridical.scenarios.courier.find_concepts import FIRST, find
 from veridical.scenarios.courier.model import Courier, load, load_biased
-from veridical.scenarios.courier.recall import marked, scene_of
+from veridical.scenarios.courier.recall import marked, name_of, scene_of
 from veridical.scenarios.courier.scene import SIZE, render, sample_scene
 
-__all__ = ["MATTERS", "Row", "main", "measure", "patch_concepts", "summarise"]
+__all__ = ["MATTERS", "Row", "main", "measure", "patch_concepts", "reassociated", "summarise"]
 
 MATTERS = 0.5
 """Nats from which on an effect is one that matters."""
@@ -145,6 +150,19 @@ def measure(system: Courier, banks: Mapping[str, ConceptBank], scenes: int, firs
     return rows
 
 
+@torch.no_grad()
+def reassociated(system: Courier, banks: Mapping[str, ConceptBank], scenes: int) -> dict[str, ConceptBank]:
+    """Return banks in which visual concepts go with what this system decides, in training scenes with the patch."""
+    bank, present, decided = banks["vision"], [], []
+    projector = Projector(bank)
+    for seed in range(FIRST, FIRST + scenes):
+        prepared = prepare(system, render(scene_of(name_of(seed, "train", shortcut=True))))
+        features = {m: system.encode(m, p.tensor) for m, p in prepared.items()}
+        present.append((projector(features["vision"]).strengths.numpy() >= bank.threshold).any(0))
+        decided.append(system.actions[int(system.decide(features).argmax())])
+    return {**banks, "vision": replace(bank, associations=associate(np.array(present), decided))}
+
+
 def _share(values: list[bool]) -> dict[str, Any]:
     low, high = wilson(sum(values), len(values))
     return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
@@ -166,7 +184,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
         "alarms_of_half_a_nat": _share([r.found and r.effect <= -MATTERS for r in rows]),
         "alarms_where_not_affected": _share([r.found and r.effect <= -MATTERS for r in others]),
         "place_alarms": _share([r.place for r in rows]),
-        "goes_along": _share([r.goes_along for r in rows]),
+        "goes_along_where_it_stops": _share([r.goes_along for r in rows if r.action == "STOP"]),
     }
 
 
@@ -197,8 +215,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         honest, biased = load(), load_biased()
-        fitted = read_banks(options.honest_banks) if options.honest_banks else find(honest, 600, shortcut=True)
-        heads = {"biased head": (biased, biased.concepts), "honest head": (honest, fitted)}
+        fitted = read_banks(options.honest_banks) if options.honest_banks else find(honest, 400, shortcut=True)
+        lent = reassociated(honest, {**honest.concepts, "vision": biased.concepts["vision"]}, 200)
+        heads = {
+            "biased head": (biased, biased.concepts),
+            "honest head": (honest, fitted),
+            "honest head, the biased one's concepts": (honest, lent),
+        }
         rows = {name: measure(*pair, options.scenes, options.first) for name, pair in heads.items()}
         summaries = {
             name: {**summarise(rows[name]), "patch_concepts": sorted(patch_concepts(banks["vision"]))}

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from benchmarks._known import ALIKE, Judge, Known, heard, read, seen
 from veridical.concepts.bank import ConceptBank
+from veridical.concepts.graph import concept_name
 from veridical.concepts.instances import Instance
 from veridical.concepts.layer import ConceptSettings, Found, look
 from veridical.concepts.project import Projector
@@ -190,7 +191,7 @@ def _rows(system: Courier, banks: Mapping[str, ConceptBank], judge: Judge, seed:
     for found in places:
         sense, concept = found.instance.sense, found.instance.concept
         names, (thing, share) = banks[sense].names, view.on(found)
-        name, matches, chance = names[concept], None, None
+        name, matches, chance = concept_name(banks[sense], concept, None, found.instance.strength)[1], None, None
         if name is not None and thing is not None:
             matches = judge.covers(name, thing)
             others = [judge.covers(n, thing) for k, n in enumerate(names) if n is not None and k != concept]

@@ -79,12 +79,20 @@ class Facts:
     alpha: float = 0.05
 
 
-def concept_name(bank: ConceptBank, concept: int, acted: Acted | None = None) -> tuple[int, ConceptName | None, bool]:
-    """Return which concept it counts as (after merging), its name, and whether an operator vetoed it."""
-    if acted is None:
-        return concept, bank.names[concept], False
-    vetoed = concept in acted.vetoed
-    return acted.merges.get(concept, concept), None if vetoed else acted.bank.names[concept], vetoed
+def concept_name(
+    bank: ConceptBank, concept: int, acted: Acted | None = None, strength: float = np.inf
+) -> tuple[int, ConceptName | None, bool]:
+    """Return which concept it counts as (after merging), its name, and whether an operator vetoed it.
+
+    A name that an encoder gave was earned where the concept is strong: a place at which it is weaker than is typical of
+    it (`ConceptBank.typical`) goes without. What an operator named is called so everywhere.
+    """
+    vetoed = acted is not None and concept in acted.vetoed
+    resolved = concept if acted is None else acted.merges.get(concept, concept)
+    name = None if vetoed else (bank if acted is None else acted.bank).names[concept]
+    if name is not None and name.source != "operator" and strength < bank.typical[concept]:
+        name = None
+    return resolved, name, vetoed
 
 
 def label_of(name: ConceptName | None, concept: int, vetoed: bool = False) -> str:
@@ -207,7 +215,7 @@ def _draw_evidence(graph: nx.DiGraph, facts: Facts) -> None:
 def _draw_concept(graph: nx.DiGraph, facts: Facts, found: Found) -> None:
     each, told = found.instance, found.told
     bank = facts.layer.banks[each.sense]
-    resolved, name, vetoed = concept_name(bank, each.concept, facts.acted.get(each.sense))
+    resolved, name, vetoed = concept_name(bank, each.concept, facts.acted.get(each.sense), each.strength)
     graph.add_node(
         each.id,
         kind="concept",

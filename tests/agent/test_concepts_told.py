@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,8 +27,12 @@ TASK = {
 }
 
 
+# The cat is as strong as is usual, so it goes by its name.
+OURS = {**BANKS, "text": replace(BANKS["text"], typical=np.array([0.9, 2.0], np.float32))}
+
+
 def result(**known: Any) -> dict[str, Any]:
-    changes: dict[str, Any] = {"banks": BANKS} | known
+    changes: dict[str, Any] = {"banks": OURS} | known
     given = Known(**changes)
     return explain(SYSTEM, OBSERVATION, Settings(namer=None, fusion=None, salt="s", known=given)).to_dict()
 
@@ -55,12 +60,12 @@ def test_the_card_of_the_concept_that_decides():
     assert card["expected"] == pytest.approx(-4.0, abs=1e-3)
     assert (card["strength"], card["typical"], card["stability"]) == (
         pytest.approx(1.0),
-        pytest.approx(2.0),
+        pytest.approx(0.9),
         pytest.approx(0.95),
     )
     assert (card["role"], card["drawn"], card["becomes"]) == ("for", True, "GO")
     assert sum(card["after"].values()) == pytest.approx(1.0)
-    assert card["typically"] == {"effect": pytest.approx(4.0, abs=1e-3), "becomes": "STOP"}
+    assert card["typically"] == {"effect": pytest.approx(-0.4, abs=1e-3), "becomes": "STOP"}
     assert card["prototypes"] == [{"observation": "a", "place": [0, 1], "grid": [1, 3], "strength": 2.5}]
     assert len(card["controls"]) == 19
 
@@ -109,7 +114,7 @@ def test_against_is_what_speaks_against_the_decision():
 def test_banks_are_told_by_their_digests():
     assert set(TOLD["banks"]) == {"text", "audio"}
     assert TOLD["banks"]["text"] == {
-        "digest": BANKS["text"].digest,
+        "digest": OURS["text"].digest,
         "version": 1,
         "concepts": 2,
         "stability": pytest.approx(0.95),

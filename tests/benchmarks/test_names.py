@@ -67,6 +67,7 @@ def little() -> Little:
     for (sense, texts), channels in zip(told.items(), (4, 3, 8), strict=True):
         space = np.eye(channels, 3, dtype=np.float32)
         straight = {"centre": np.zeros(channels, np.float32), "space": space, "back": space.T.copy()}
+        straight["typical"] = np.zeros(3, np.float32)  # strong enough for their names wherever they are
         bank = planted(np.eye(3), channels, sense=sense, **straight)
         named = tuple(name(text) for text in texts)
         banks[sense] = bank.named((*named, None))

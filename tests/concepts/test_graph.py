@@ -52,7 +52,7 @@ def told(value: float, low: float | None = None, high: float | None = None, p: f
 
 
 def at(concept: int, index: int, result: TailEffect | None, sense: str = "text", **more: Any) -> Found:
-    instance = Instance(sense, concept, index, (3, 4), 1.25, 2.0)
+    instance = Instance(sense, concept, index, (3, 4), 2.5, 4.0)
     return Found(instance, Place("“cat”", (0.0, 1.0) if sense == "audio" else None), result, **more)
 
 
@@ -137,7 +137,7 @@ def test_what_a_concept_does_is_drawn_with_all_that_was_measured():
     graph = drawn(at(0, 1, FOR, expected=-1.4))
     node = graph.nodes["text#0.1"]
     expected = {"kind": "concept", "modality": "text", "concept": 0, "instance": 1, "label": "animal", "named": True,
-                "source": "n-grams", "score": 0.9, "margin": 0.4, "where": "“cat”", "time": None, "strength": 1.25,
+                "source": "n-grams", "score": 0.9, "margin": 0.4, "where": "“cat”", "time": None, "strength": 2.5,
                 "typical": 2.0, "vetoed": False, "expected": -1.4}  # fmt: skip
     assert node == expected
     edge = dict(graph.edges["text#0.1", "decision"])
@@ -333,3 +333,12 @@ def test_a_graph_of_everything_is_plain_values_without_a_circle():
     idle = [n for n, data in graph.nodes(data=True) if data.get("idle")]
     assert idle == ["text#1.1"]
     assert not any(graph.has_edge(n, "decision") for n in idle)
+
+
+def test_an_earned_name_is_not_given_to_a_place_that_is_weaker_than_usual():
+    bank = BANKS["text"]
+    usual = float(bank.typical[0])
+    assert concept_name(bank, 0, None, usual)[1] is bank.names[0]
+    assert concept_name(bank, 0, None, 0.99 * usual)[1] is None
+    given = bank.named((ConceptName("animal", "operator", 1.0, 1.0), None))
+    assert concept_name(given, 0, None, 0.01)[1] is given.names[0]

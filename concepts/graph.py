@@ -27,6 +27,10 @@ from .naming import Name
 __all__ = ["Decided", "Facts", "causal_graph", "concept_name", "label_of"]
 
 
+_OFTEN = 1.5
+"""A concept goes with an action often if its occurrences have it so many times as often as all decisions."""
+
+
 @dataclass(frozen=True)
 class Decided:
     """The decision in figures.
@@ -247,7 +251,8 @@ def _draw_concept(graph: nx.DiGraph, facts: Facts, found: Found) -> None:
     node.update(idle=True, tested=told is not None, effect=told.effect if told else None)
     node.update(interval=list(told.interval) if told and told.interval else None, p=told.p if told else None)
     association = bank.associations[each.concept]
-    if association is not None and association.action == facts.decided.action and association.share > association.usual:
+    mine = association is not None and association.action == facts.decided.action
+    if association is not None and mine and association.share >= _OFTEN * association.usual:
         node["goes_with"] = {
             "action": association.action, "share": association.share, "usual": association.usual, "p": association.p,
         }  # fmt: skip

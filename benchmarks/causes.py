@@ -25,12 +25,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks._shares import share_of
 from veridical.agent.explainer import prepare
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.contract import System
 from veridical.modalities.observation import segment
-from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import load
 from veridical.scenarios.courier.scene import Cause, Scene, render, sample_scene
@@ -173,24 +174,19 @@ def measure(count: int, first: int, partition: str) -> list[Row]:
     return rows
 
 
-def _share(values: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(values), len(values))
-    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
-
-
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Shares overall and by kind of cause, and by rung; ``pearson`` is None where the correlation is not defined."""
 
     def of(some: list[Row]) -> dict[str, Any]:
         return {
-            "named": _share([r.named for r in some]),
-            "supported": _share([r.verdict == "supported" for r in some]),
-            "supported_where_named": _share([r.verdict == "supported" for r in some if r.named]),
-            "inconclusive": _share([r.verdict == "inconclusive" for r in some]),
-            "last_named": _share([r.last_named for r in some]),
-            "last_supported": _share([r.last_verdict == "supported" for r in some]),
-            "random_named": _share([r.random_named for r in some]),
-            "random_supported": _share([r.random_verdict == "supported" for r in some]),
+            "named": share_of([r.named for r in some]),
+            "supported": share_of([r.verdict == "supported" for r in some]),
+            "supported_where_named": share_of([r.verdict == "supported" for r in some if r.named]),
+            "inconclusive": share_of([r.verdict == "inconclusive" for r in some]),
+            "last_named": share_of([r.last_named for r in some]),
+            "last_supported": share_of([r.last_verdict == "supported" for r in some]),
+            "random_named": share_of([r.random_named for r in some]),
+            "random_supported": share_of([r.random_verdict == "supported" for r in some]),
         }
 
     kinds = sorted({r.cause for r in rows})
@@ -199,7 +195,7 @@ def summarise(rows: list[Row]) -> dict[str, Any]:
     return {
         "all": of(rows),
         "by_cause": {kind: of([r for r in rows if r.cause == kind]) for kind in kinds},
-        "settled": {rung: _share([r.rung == rung and r.verdict == "supported" for r in rows]) for rung in RUNGS},
+        "settled": {rung: share_of([r.rung == rung and r.verdict == "supported" for r in rows]) for rung in RUNGS},
         "passes": {
             "ladder": float(np.mean([r.passes for r in rows])),
             "last_rung_alone": float(np.mean([r.last_passes for r in rows])),

@@ -23,12 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from scipy.stats import spearmanr
 
+from benchmarks._shares import share_of
 from veridical.concepts.layer import look
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.target import decision_score
-from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.model import Courier, load
 from veridical.scenarios.courier.scene import render, sample_scene
 
@@ -133,11 +134,6 @@ def measure(scenes: int, first: int, partition: str, system: Courier | None = No
     return rows
 
 
-def _share(values: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(values), len(values))
-    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
-
-
 def _figures(rows: list[Row]) -> dict[str, Any]:
     true, effect = (np.array([getattr(r, k) for r in rows]) for k in ("true", "effect"))
     defined = len(rows) > 2 and true.std() > 0 and effect.std() > 0
@@ -146,11 +142,11 @@ def _figures(rows: list[Row]) -> dict[str, Any]:
     return {
         "causes": len(rows),
         "spearman": float(cast("Any", spearmanr(true, effect)).statistic) if defined else None,
-        "sign": _share([(r.true < 0) == (r.effect < 0) and r.effect != 0 for r in large]),
-        "precision": _share([r.true <= -MATTERS for r in said]),
-        "recall": _share([r.effect <= -MATTERS for r in so]),
-        "recall_drawn": _share([r.drawn and r.effect < 0 for r in so]),
-        "sign_strongest": _share([(r.true < 0) == (r.strongest < 0) and r.strongest != 0 for r in large]),
+        "sign": share_of([(r.true < 0) == (r.effect < 0) and r.effect != 0 for r in large]),
+        "precision": share_of([r.true <= -MATTERS for r in said]),
+        "recall": share_of([r.effect <= -MATTERS for r in so]),
+        "recall_drawn": share_of([r.drawn and r.effect < 0 for r in so]),
+        "sign_strongest": share_of([(r.true < 0) == (r.strongest < 0) and r.strongest != 0 for r in large]),
         "concepts": float(np.mean([r.concepts for r in rows])) if rows else 0.0,
     }
 

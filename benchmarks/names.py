@@ -31,6 +31,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks._known import ALIKE, Judge, Known, heard, read, seen
+from benchmarks._shares import share_of
 from veridical.concepts.bank import ConceptBank
 from veridical.concepts.graph import concept_name
 from veridical.concepts.instances import Instance
@@ -41,7 +42,7 @@ from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.target import decision_score
-from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.model import Courier, load
 from veridical.scenarios.courier.scene import Cause, Scene, mask, render, sample_scene
 
@@ -221,19 +222,14 @@ def measure(scenes: int, first: int, partition: str, system: Courier | None = No
     return rows
 
 
-def _share(values: Sequence[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(values), len(values))
-    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
-
-
 def _figures(rows: Sequence[Row]) -> dict[str, Any]:
     chance = [r.chance for r in rows if r.chance is not None]
     return {
-        "known": _share([r.thing is not None for r in rows]),
-        "unnamed": _share([r.name is None for r in rows]),
-        "unnamed_where_known": _share([r.name is None for r in rows if r.thing is not None]),
-        "nothing_where_named": _share([r.thing is None for r in rows if r.name is not None]),
-        "matches": _share([r.matches for r in rows if r.matches is not None]),
+        "known": share_of([r.thing is not None for r in rows]),
+        "unnamed": share_of([r.name is None for r in rows]),
+        "unnamed_where_known": share_of([r.name is None for r in rows if r.thing is not None]),
+        "nothing_where_named": share_of([r.thing is None for r in rows if r.name is not None]),
+        "matches": share_of([r.matches for r in rows if r.matches is not None]),
         "chance": float(np.mean(chance)) if chance else None,
     }
 

@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks._shares import share_of
 from benchmarks._spoil import ERRORS, faults, lie, spoil
 from benchmarks.names import laboratory_of
 from veridical.concepts.bank import ConceptBank
@@ -40,7 +41,7 @@ from veridical.concepts.phrases import Phrases
 from veridical.concepts.reader import Reader
 from veridical.concepts.sentences import Sentence, justify
 from veridical.errors import InputError, VeridicalError
-from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.model import Courier, load
 from veridical.scenarios.courier.scene import render, sample_scene
 
@@ -195,24 +196,19 @@ def measure(
     return rows, sample.kept
 
 
-def _share(values: Sequence[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(values), len(values))
-    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
-
-
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Figures over all decisions; templates and faults with how many decisions have them."""
     templates = Counter(template for row in rows for template in row.templates)
     rules = Counter(rule for row in rows for rule in {fault.split(": ", 1)[0] for fault in row.faults})
     kinds = sorted({kind for row in rows for kind in row.injected})
-    found = {kind: _share([r.injected[kind] for r in rows if kind in r.injected]) for kind in kinds}
+    found = {kind: share_of([r.injected[kind] for r in rows if kind in r.injected]) for kind in kinds}
     spent, spent_all = ([getattr(r, key) for r in rows] for key in ("milliseconds", "milliseconds_all"))
     return {
         "decisions": len(rows),
         "sentences": sum(r.sentences for r in rows),
-        "contradicted": _share([bool(r.contradictions) for r in rows]),
-        "badly_written": _share([bool(r.faults) for r in rows]),
-        "nothing_drawn": _share([r.drawn == 0 for r in rows]),
+        "contradicted": share_of([bool(r.contradictions) for r in rows]),
+        "badly_written": share_of([bool(r.faults) for r in rows]),
+        "nothing_drawn": share_of([r.drawn == 0 for r in rows]),
         "rules_broken": dict(rules.most_common()),
         "templates": dict(templates.most_common()),
         "found": found,

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks._shares import share_of
 from veridical.concepts.bank import ConceptBank
 from veridical.concepts.bank_file import read_banks
 from veridical.concepts.discover import associate
@@ -41,7 +42,7 @@ from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.observation import prepare, segment
 from veridical.modalities.target import decision_score
-from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.find_concepts import FIRST, find
 from veridical.scenarios.courier.model import Courier, load, load_biased
 from veridical.scenarios.courier.recall import marked, name_of, scene_of
@@ -163,28 +164,23 @@ def reassociated(system: Courier, banks: Mapping[str, ConceptBank], scenes: int)
     return {**banks, "vision": replace(bank, associations=associate(np.array(present), decided))}
 
 
-def _share(values: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(values), len(values))
-    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
-
-
 def summarise(rows: list[Row]) -> dict[str, Any]:
     """Shares of one head: accuracy, how often the patch matters, how often it is found, and where it should not be."""
     affected = [r for r in rows if r.true <= -MATTERS]
     others = [r for r in rows if r.true > -MATTERS]
     return {
         "scenes": len(rows),
-        "right": _share([r.action == r.asked for r in rows]),
-        "right_without_patch": _share([r.without == r.asked for r in rows]),
-        "stops": _share([r.action == "STOP" for r in rows]),
-        "affected": _share([r.true <= -MATTERS for r in rows]),
-        "found_where_affected": _share([r.found for r in affected]),
-        "place_where_affected": _share([r.place for r in affected]),
-        "alarms": _share([r.found for r in rows]),
-        "alarms_of_half_a_nat": _share([r.found and r.effect <= -MATTERS for r in rows]),
-        "alarms_where_not_affected": _share([r.found and r.effect <= -MATTERS for r in others]),
-        "place_alarms": _share([r.place for r in rows]),
-        "goes_along_where_it_stops": _share([r.goes_along for r in rows if r.action == "STOP"]),
+        "right": share_of([r.action == r.asked for r in rows]),
+        "right_without_patch": share_of([r.without == r.asked for r in rows]),
+        "stops": share_of([r.action == "STOP" for r in rows]),
+        "affected": share_of([r.true <= -MATTERS for r in rows]),
+        "found_where_affected": share_of([r.found for r in affected]),
+        "place_where_affected": share_of([r.place for r in affected]),
+        "alarms": share_of([r.found for r in rows]),
+        "alarms_of_half_a_nat": share_of([r.found and r.effect <= -MATTERS for r in rows]),
+        "alarms_where_not_affected": share_of([r.found and r.effect <= -MATTERS for r in others]),
+        "place_alarms": share_of([r.place for r in rows]),
+        "goes_along_where_it_stops": share_of([r.goes_along for r in rows if r.action == "STOP"]),
     }
 
 

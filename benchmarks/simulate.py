@@ -30,12 +30,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks._shares import share_of
 from veridical.agent.conclude import Known, conclude, find_concepts
 from veridical.errors import InputError, VeridicalError
 from veridical.fusion.measure import Laboratory
 from veridical.modalities.evidence import Segmentation
 from veridical.modalities.observation import prepare, segment
-from veridical.scenarios.courier.evaluate import FIRST_SEED, wilson
+from veridical.scenarios.courier.evaluate import FIRST_SEED
 from veridical.scenarios.courier.examples import touched
 from veridical.scenarios.courier.model import Courier, load
 from veridical.scenarios.courier.scene import Scene, render, sample_scene
@@ -242,22 +243,17 @@ def measure(scenes: int, edits: int, first: int, partition: str) -> list[Row]:
     return rows
 
 
-def _share(values: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(values), len(values))
-    return {"share": sum(values) / max(len(values), 1), "interval": [low, high], "count": len(values)}
-
-
 def _figures(rows: list[Row]) -> dict[str, Any]:
     changed = [r for r in rows if r.after != r.action]
     return {
-        "no change": _share([r.after == r.action for r in rows]),
-        **{k: _share([r.after == getattr(r, k) for r in rows]) for k in ("text", "path", "gradient")},
+        "no change": share_of([r.after == r.action for r in rows]),
+        **{k: share_of([r.after == getattr(r, k) for r in rows]) for k in ("text", "path", "gradient")},
         **{
-            f"{k}, where it changes": _share([r.after == getattr(r, k) for r in changed])
+            f"{k}, where it changes": share_of([r.after == getattr(r, k) for r in changed])
             for k in ("text", "path", "gradient")
         },
-        "change foretold where it changes": _share([r.text != r.action for r in changed]),
-        "change foretold where it stays": _share([r.text != r.action for r in rows if r.after == r.action]),
+        "change foretold where it changes": share_of([r.text != r.action for r in changed]),
+        "change foretold where it stays": share_of([r.text != r.action for r in rows if r.after == r.action]),
     }
 
 

@@ -4,7 +4,8 @@
     ├── InputError      a signal, an observation or an option cannot be used as it is
     ├── WeightsError    pretrained weights cannot be had, or are not what they should be
     ├── ContractError   a system or a modality breaks the contract of `veridical.modalities`
-    └── RecordError     a record cannot be written or read
+    └── RecordError     a record or a log cannot be written or read
+        └── IntegrityError   what was signed, digested or proven does not hold
 
 Every message says what, where, the values and the likely fix, on one line.
 The command line prints it and leaves with status 2.
@@ -12,7 +13,7 @@ The command line prints it and leaves with status 2.
 
 from __future__ import annotations
 
-__all__ = ["ContractError", "InputError", "RecordError", "VeridicalError", "WeightsError"]
+__all__ = ["ContractError", "InputError", "IntegrityError", "RecordError", "VeridicalError", "WeightsError"]
 
 
 class VeridicalError(Exception):
@@ -32,4 +33,17 @@ class ContractError(VeridicalError, TypeError):
 
 
 class RecordError(VeridicalError, RuntimeError):
-    """A record cannot be written or read."""
+    """A record or a log cannot be written or read."""
+
+
+class IntegrityError(RecordError):
+    """What was signed, digested or proven does not hold: a record, a log or a proof is not what it was.
+
+    Attributes:
+        cause: one word for what does not hold, such as ``digest`` or ``signature``; ``docs/log.md`` lists them.
+        entry: number of the log's entry, None where it is not one entry's.
+    """
+
+    def __init__(self, message: str, cause: str, entry: int | None = None) -> None:
+        super().__init__(message)
+        self.cause, self.entry = cause, entry

@@ -15,7 +15,7 @@ from veridical.agent.record import FORMAT, RESULT_FORMAT, plain, read_record, wr
 from veridical.errors import RecordError
 
 SMALL = {"format": RESULT_FORMAT, "value": 0.25}
-DOCS = Path(__file__).parents[2] / "docs" / "record.md"
+DOCS = Path(__file__).parents[3] / "docs" / "record.md"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("veridical.agent.record.os.fsync", full)
+    monkeypatch.setattr("veridical.agent.record.folder.os.fsync", full)
     with pytest.raises(RecordError, match="cannot be written: No space left on device"):
         write_record(tmp_path / "r", SMALL, {"a": np.ones(2)})
     assert list(tmp_path.iterdir()) == []

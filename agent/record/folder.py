@@ -6,71 +6,31 @@ The form is specified in ``docs/record.md``. Nothing in a record is ever unpickl
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import rfc8785
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ..errors import RecordError
+from ...errors import RecordError
+from .canonical import canonical_json, read_json
+from .names import describe
+from .plain import plain
 
-__all__ = ["FORMAT", "RESULT_FORMAT", "check_target", "plain", "read_record", "write_record"]
+__all__ = ["FORMAT", "RESULT_FORMAT", "check_target", "read_record", "write_record"]
 
 FORMAT = "veridical.record/1"
 RESULT_FORMAT = "veridical.explanation/1"
 MANIFEST = "manifest.json"
 
-_VIDEO = ["frame", "y", "x", "channel"]
-_SPECTRUM = ["frequency", "time"]
-_COORDS = {"frequency": "audio.frequencies", "time": "audio.times"}
-_KNOWN: dict[str, tuple[list[str], str, dict[str, str]]] = {
-    "vision.frames": (_VIDEO, "sRGB code value", {}),
-    "vision.saliency": (_VIDEO[:3], "nat", {}),
-    "vision.units": (_VIDEO[:3], "unit index", {}),
-    "audio.waveform": (["sample"], "full scale", {}),
-    "audio.waveform_saliency": (["sample"], "nat", {}),
-    "audio.spectrogram": (_SPECTRUM, "dB", _COORDS),
-    "audio.saliency": (_SPECTRUM, "nat", _COORDS),
-    "audio.units": (_SPECTRUM, "unit index", _COORDS),
-    "audio.frequencies": (["frequency"], "Hz", {}),
-    "audio.times": (["time"], "s", {}),
-    "text.saliency": (["word"], "nat", {}),
-    "fusion.speech.seconds": (["edge"], "s", {}),
-    "fusion.speech.nats": (["cell"], "nat", {}),
-}
 _FILE = re.compile(r"arrays/([0-9a-f]{64})\.safetensors")
 _KINDS = "biuf"  # dtypes that a record may hold: bool, signed, unsigned, floating point
-
-
-def plain(value: Any, where: str = "result") -> Any:
-    """Return ``value`` as plain JSON values; NumPy scalars and arrays, tuples and paths of mappings are converted.
-
-    Raises:
-        RecordError: a value that JSON cannot hold, a float that is not finite, a key that is not a string.
-    """
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise RecordError(f"{where}: key {key!r} is a {type(key).__name__}; name it with a string")
-        return {key: plain(item, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist(), where)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise RecordError(f"{where} is {value}, and a record holds finite numbers only; mend what computed it")
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise RecordError(f"{where} is a {type(value).__name__}, which JSON cannot hold; convert it first")
 
 
 def check_target(folder: Path) -> None:
@@ -115,8 +75,8 @@ def write_record(folder: str | Path, result: Mapping[str, Any], arrays: Mapping[
         content = _encode(name, array)
         digest = hashlib.sha256(content).hexdigest()
         files[f"arrays/{digest}.safetensors"] = content
-        entries[name] = _describe(name, array, digest)
-    files[MANIFEST] = _canonical({"format": FORMAT, "result": plain(result), "arrays": entries})
+        entries[name] = describe(name, array, digest)
+    files[MANIFEST] = canonical_json({"format": FORMAT, "result": plain(result), "arrays": entries}, "the result")
     staged = target.parent / f".{target.name}.{secrets.token_hex(6)}"
     try:
         _fill(staged, files)
@@ -158,44 +118,6 @@ def _encode(name: str, array: np.ndarray) -> bytes:
     return save({"data": little})
 
 
-def _describe(name: str, array: np.ndarray, digest: str) -> dict[str, Any]:
-    """Return the manifest's entry of one array; dims and unit of an array not in the specification are not guessed."""
-    dims, unit, coords = [f"axis_{i}" for i in range(array.ndim)], None, {}
-    if name in _KNOWN:
-        dims, unit, coords = _KNOWN[name]
-    elif name.startswith("fusion.attention."):
-        dims, unit = ["unit"], "share of attention"
-    elif name.startswith("fusion.depth.") and array.ndim == 3:
-        dims, unit = ["frame", "y", "x"], "nat"
-    elif name.startswith("concept.") and name.endswith(".prototypes") and array.ndim == 4:
-        dims, unit = ["prototype", "y", "x", "channel"], "sRGB code value"
-    elif name.startswith("concept.") and name.endswith(".prototypes"):
-        dims, unit = ["prototype", "sample"], "full scale"
-    elif name.startswith("counterfactual.") and name.endswith(".vision"):
-        dims, unit, coords = _KNOWN["vision.frames"]
-    elif name.startswith("counterfactual.") and name.endswith(".audio"):
-        dims, unit, coords = _KNOWN["audio.waveform"]
-    if len(dims) != array.ndim:
-        raise RecordError(f"array {name!r} has shape {array.shape}, but its dimensions are {', '.join(dims)}")
-    entry: dict[str, Any] = {
-        "file": f"arrays/{digest}.safetensors",
-        "digest": f"sha256:{digest}",
-        "dims": dims,
-        "dtype": array.dtype.name,
-        "shape": list(array.shape),
-        "unit": unit,
-    }
-    return entry | ({"coords": coords} if coords else {})
-
-
-def _canonical(manifest: dict[str, Any]) -> bytes:
-    """Serialise by RFC 8785."""
-    try:
-        return rfc8785.dumps(manifest)
-    except rfc8785.CanonicalizationError as error:
-        raise RecordError(f"the result cannot be written as canonical JSON: {error}; mend that value") from error
-
-
 def _fill(staged: Path, files: Mapping[str, bytes]) -> None:
     """Write all files below a new folder and flush them to disk."""
     (staged / "arrays").mkdir(parents=True)
@@ -210,13 +132,12 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     """Read and check the manifest's outer form."""
     path = root / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes(), object_pairs_hook=_unique, parse_constant=_not_json)
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise RecordError(f"{root} is not a record: there is no {MANIFEST} in it") from error
     except OSError as error:
         raise RecordError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # malformed JSON, wrong encoding, absurd nesting
-        raise RecordError(f"{path} is not the JSON of a record: {error}; it was cut short or altered") from error
+    manifest = read_json(content, str(path))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise RecordError(f"{path}: format is {found!r}; this version reads {FORMAT!r}")
@@ -226,20 +147,6 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     if result.get("format") != RESULT_FORMAT:
         raise RecordError(f"{path}: result.format is {result.get('format')!r}; this version reads {RESULT_FORMAT!r}")
     return manifest
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object, refusing a key that stands twice (two readers could see two meanings)."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [key for key, _ in pairs]
-        raise ValueError(f"key {next(n for n in names if names.count(n) > 1)!r} stands twice in one object")
-    return found
-
-
-def _not_json(name: str) -> NoReturn:
-    """Refuse NaN and the infinities, which Python's parser would let through."""
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _read_array(root: Path, name: str, entry: Any) -> np.ndarray:

@@ -1,0 +1,60 @@
+"""What the arrays of a record are called, and what each is: its dimensions, its unit, its coordinates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import RecordError
+
+__all__ = ["describe"]
+
+_VIDEO = ["frame", "y", "x", "channel"]
+_SPECTRUM = ["frequency", "time"]
+_COORDS = {"frequency": "audio.frequencies", "time": "audio.times"}
+_KNOWN: dict[str, tuple[list[str], str, dict[str, str]]] = {
+    "vision.frames": (_VIDEO, "sRGB code value", {}),
+    "vision.saliency": (_VIDEO[:3], "nat", {}),
+    "vision.units": (_VIDEO[:3], "unit index", {}),
+    "audio.waveform": (["sample"], "full scale", {}),
+    "audio.waveform_saliency": (["sample"], "nat", {}),
+    "audio.spectrogram": (_SPECTRUM, "dB", _COORDS),
+    "audio.saliency": (_SPECTRUM, "nat", _COORDS),
+    "audio.units": (_SPECTRUM, "unit index", _COORDS),
+    "audio.frequencies": (["frequency"], "Hz", {}),
+    "audio.times": (["time"], "s", {}),
+    "text.saliency": (["word"], "nat", {}),
+    "fusion.speech.seconds": (["edge"], "s", {}),
+    "fusion.speech.nats": (["cell"], "nat", {}),
+}
+
+
+def describe(name: str, array: np.ndarray, digest: str) -> dict[str, Any]:
+    """Return the manifest's entry of one array; dims and unit of an array not in the specification are not guessed."""
+    dims, unit, coords = [f"axis_{i}" for i in range(array.ndim)], None, {}
+    if name in _KNOWN:
+        dims, unit, coords = _KNOWN[name]
+    elif name.startswith("fusion.attention."):
+        dims, unit = ["unit"], "share of attention"
+    elif name.startswith("fusion.depth.") and array.ndim == 3:
+        dims, unit = ["frame", "y", "x"], "nat"
+    elif name.startswith("concept.") and name.endswith(".prototypes") and array.ndim == 4:
+        dims, unit = ["prototype", "y", "x", "channel"], "sRGB code value"
+    elif name.startswith("concept.") and name.endswith(".prototypes"):
+        dims, unit = ["prototype", "sample"], "full scale"
+    elif name.startswith("counterfactual.") and name.endswith(".vision"):
+        dims, unit, coords = _KNOWN["vision.frames"]
+    elif name.startswith("counterfactual.") and name.endswith(".audio"):
+        dims, unit, coords = _KNOWN["audio.waveform"]
+    if len(dims) != array.ndim:
+        raise RecordError(f"array {name!r} has shape {array.shape}, but its dimensions are {', '.join(dims)}")
+    entry: dict[str, Any] = {
+        "file": f"arrays/{digest}.safetensors",
+        "digest": f"sha256:{digest}",
+        "dims": dims,
+        "dtype": array.dtype.name,
+        "shape": list(array.shape),
+        "unit": unit,
+    }
+    return entry | ({"coords": coords} if coords else {})

@@ -47,6 +47,8 @@ class Findings:
     tolerance: float
     ladder: LadderSettings | None = None
     """How the ladder was climbed; None where nobody said."""
+    salts: Mapping[str, str] = field(default_factory=dict)
+    """With which the digest of each signal is salted, by sense; hexadecimal."""
     salted: bool = False
     """Whether the salt was given beforehand, instead of drawn after the commitment."""
     diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
@@ -75,18 +77,27 @@ class Findings:
         return self.climb.final.proposal.rung != "measured"
 
 
-def signal_digest(prepared: Prepared) -> str:
-    """Return the SHA-256 of a signal as it was given."""
+def signal_digest(prepared: Prepared, salt: str | None) -> str:
+    """Return the SHA-256 of a signal as it was given, salted: so that nobody without the salt can test a guess of it.
+
+    Args:
+        prepared: the signal.
+        salt: hexadecimal; None gives the bare digest, as records of version 1 had it.
+    """
     raw = prepared.raw
     if isinstance(raw, str):
-        return f"sha256:{sha256(raw.encode()).hexdigest()}"
-    arrays = raw if isinstance(raw, tuple) else (raw,)
-    parts = "|".join(digest_array(np.asarray(a)) for a in arrays)
-    return parts if len(arrays) == 1 else f"sha256:{sha256(parts.encode()).hexdigest()}"
+        bare = f"sha256:{sha256(raw.encode()).hexdigest()}"
+    else:
+        arrays = raw if isinstance(raw, tuple) else (raw,)
+        parts = "|".join(digest_array(np.asarray(a)) for a in arrays)
+        bare = parts if len(arrays) == 1 else f"sha256:{sha256(parts.encode()).hexdigest()}"
+    return bare if salt is None else f"sha256:{sha256(bytes.fromhex(salt) + bare.encode()).hexdigest()}"
 
 
-def _signal(prepared: Prepared) -> dict[str, Any]:
-    told: dict[str, Any] = {"present": True, "digest": signal_digest(prepared), "notes": list(prepared.notes)}
+def _signal(prepared: Prepared, salt: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"present": True, "digest": signal_digest(prepared, salt), "notes": list(prepared.notes)}
+    if salt is not None:
+        told["salt"] = salt
     told["duration"] = prepared.duration
     if prepared.clock is not None:
         told["clock"] = prepared.clock.to_dict()
@@ -221,7 +232,7 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "system": {"name": decided.system, "digest": getattr(system, "digest", None), "actions": list(system.actions)},
         "observation": {
-            m: _signal(findings.prepared[m]) if m in findings.prepared else {"present": False}
+            m: _signal(findings.prepared[m], findings.salts.get(m)) if m in findings.prepared else {"present": False}
             for m in system.modalities
         },
         "decision": {

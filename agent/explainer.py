@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,13 @@ def _diagnose(system: System, prepared: Mapping[str, Prepared], action: int) -> 
     return diagnose(Scorer(system, Target(action)), inputs, baselines)
 
 
-def _content(system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, decision: str) -> dict[str, Any]:
+def _content(
+    system: System, prepared: Mapping[str, Prepared], fused: FusedFrame, decision: str, salts: Mapping[str, str]
+) -> dict[str, Any]:
     """What a commitment holds beside the claims: digests of observation, system, saliency and evidence units."""
     clocks = {m: p.clock.to_dict() for m, p in prepared.items() if p.clock is not None}
     return {
-        "observation": {m: signal_digest(p) for m, p in prepared.items()},
+        "observation": {m: signal_digest(p, salts[m]) for m, p in prepared.items()},
         **({"clocks": clocks} if clocks else {}),
         "system": {"name": getattr(system, "name", type(system).__name__), "digest": getattr(system, "digest", None)},
         "decision": decision,
@@ -210,10 +213,11 @@ class ExplanationAgent:
             held_notes = (*held_notes, f"The gradient could not be examined: {error}")
         clock.add("attribute", time.perf_counter() - start)
         frames: dict[int, FusedFrame] = {}
+        salts = {m: self._input_salt(m) for m in prepared}
 
         def content(proposal: Proposal) -> dict[str, Any]:
             frames[id(proposal)] = self._fuse(laboratory, proposal, diagnostics)
-            return _content(system, prepared, frames[id(proposal)], system.actions[action])
+            return _content(system, prepared, frames[id(proposal)], system.actions[action], salts)
 
         reference = settings.reference or getattr(system, "reference", None)
         climbed = climb(laboratory, content, self._salt, settings.ladder, settings.verify, reference, clock.progress)
@@ -239,6 +243,7 @@ class ExplanationAgent:
                 conclusions=conclude(laboratory, logits, final.verification, layer, settings.namer, known),
                 tolerance=settings.ladder.path.tolerance,
                 ladder=settings.ladder,
+                salts=salts,
                 salted=settings.salt is not None,
                 diagnostics=diagnostics,
                 notes=held_notes,
@@ -268,6 +273,12 @@ class ExplanationAgent:
     def _salt(self, digest: str) -> str:
         """Draw the salt, after the commitment is fixed."""
         return self.settings.salt if self.settings.salt is not None else os.urandom(16).hex()
+
+    def _input_salt(self, sense: str) -> str:
+        """Draw the salt of a signal's digest; follow from the fixed one, where there is one."""
+        if self.settings.salt is not None:
+            return sha256(f"{self.settings.salt}|{sense}".encode()).hexdigest()[:32]
+        return os.urandom(16).hex()
 
     def _known(self) -> Known:
         """What is known beforehand: what was given, and what was not, of the system's own ``concepts`` and ``task``."""

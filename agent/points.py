@@ -88,15 +88,15 @@ def maps(committed: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Poin
     return Point("saliency maps", not bad, _told(bad) or f"the {seen} recorded are those committed to")
 
 
-def observed(committed: Mapping[str, Any], prepared: Mapping[str, Prepared]) -> Point:
-    """Whether these are the signals that were committed to."""
+def observed(committed: Mapping[str, Any], prepared: Mapping[str, Prepared], salts: Mapping[str, str | None]) -> Point:
+    """Whether these are the signals that were committed to, by their digests with the salts recorded."""
     fixed, bad = committed["observation"], []
     for m in dict.fromkeys((*fixed, *prepared)):
         if m not in prepared:
             bad.append(f"{m} was there and is missing now")
         elif m not in fixed:
             bad.append(f"{m} was absent and is there now")
-        elif signal_digest(prepared[m]) != fixed[m]:
+        elif signal_digest(prepared[m], salts.get(m)) != fixed[m]:
             bad.append(f"{m} is another signal")
         elif _clock(prepared[m]) != committed.get("clocks", {}).get(m):
             bad.append(f"{m} has another clock")

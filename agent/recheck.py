@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -35,6 +36,8 @@ _ATTEMPT = (
     "commitment", "salt", "verdict", "cause", "p", "agreement", "measured", "controls", "critique", "passes", "reasons",
 )  # fmt: skip
 """What must come out the same of every attempt, what tells most first."""
+
+_HEX = re.compile("(?:[0-9a-f]{2})+")
 
 _DERIVED = ("method", "values", "claims", "operators", "parameters", "reference")
 """What `verify` itself puts into a commitment; the rest is told to it."""
@@ -110,12 +113,25 @@ def recheck(
         own: Reference | None = getattr(system, "reference", None)
         known = reference or own or Reference()
         committed = tried[-1].committed
-        same = [observed(committed, prepared), same_system(committed, system), same_reference(tried, known)]
+        same = [
+            observed(committed, prepared, _salts(result)),
+            same_system(committed, system),
+            same_reference(tried, known),
+        ]
         points += same
         if not all(point.agrees for point in same):
             told = "Nothing was measured again: a verdict holds for one system before one observation."
             return Recheck(tuple(points), recorded, None, 0, (told,))
         return _again(result, tried, ladder, _Bench(system, prepared, known), points, progress)
+
+
+def _salts(result: Mapping[str, Any]) -> dict[str, str | None]:
+    """Salts of the signals' digests, by sense; records of version 1 have none."""
+    found = {m: signal.get("salt") for m, signal in result["observation"].items()}
+    for m, salt in found.items():
+        if salt is not None and not (isinstance(salt, str) and _HEX.fullmatch(salt)):
+            raise RecordError(f"record: the salt of {m}'s digest is {salt!r}, not hexadecimal: sealed, or altered")
+    return found
 
 
 def _timed(observation: Observation, result: Mapping[str, Any]) -> Observation:

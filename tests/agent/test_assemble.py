@@ -116,14 +116,14 @@ def test_passes_are_counted():
 
 def test_the_digest_of_a_signal_is_of_the_signal_alone():
     prepared = prepare(TOY, OBSERVATION)
-    assert {m: signal_digest(p) for m, p in prepared.items()} == {
-        m: signal_digest(p) for m, p in prepare(TOY, OBSERVATION).items()
+    assert {m: signal_digest(p, None) for m, p in prepared.items()} == {
+        m: signal_digest(p, None) for m, p in prepare(TOY, OBSERVATION).items()
     }
     one = prepare(TOY, {"vision": picture(1)})["vision"]
-    assert signal_digest(one) != signal_digest(prepared["vision"])
+    assert signal_digest(one, None) != signal_digest(prepared["vision"], None)
     text = prepared["text"]
     other = Prepared("text", text.tensor, text.baseline, SENTENCE + " ", 0.0)
-    assert signal_digest(other) != signal_digest(text)
+    assert signal_digest(other, None) != signal_digest(text, None)
 
 
 def test_a_path_that_misses_the_difference_is_told():

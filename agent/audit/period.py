@@ -1,0 +1,159 @@
+"""The report on a period: verdicts, reasons by action, overrides, drift, reliance by group, and what must not be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import InputError
+from ..wording import clean
+from .decided import Decided, between, instant, read_acts, read_decisions
+from .drifts import Drifts, drifts, halves
+from .forbidden import Forbidden
+from .forbidden import forbidden as find_forbidden
+from .rates import (
+    Oversight,
+    Rate,
+    Reason,
+    action_rates,
+    cause_rates,
+    label_rates,
+    oversight,
+    rate,
+    reasons_by_action,
+    verdict_rates,
+)
+from .reliance import Reliance, reliance
+
+__all__ = ["Period", "period_report"]
+
+
+@dataclass(frozen=True)
+class Period:
+    """A report on all decisions of a period.
+
+    Attributes:
+        since: first instant, ISO 8601, or None.
+        until: first instant after it, or None.
+        decisions: how many.
+        first: time of the first decision, ISO 8601; empty without one.
+        last: of the last one.
+        systems: how many decisions each system made, told by name and digest.
+        policies: under which policy how many were made.
+        verdicts: rate of each verdict.
+        causes: why accounts were not supported.
+        actions: rate of each action.
+        reasons: by action what its decisions rest on.
+        oversight: what people did, all together first, then by action.
+        acts_elsewhere: operators' acts about decisions that are not of the period.
+        labels: by label its values.
+        drift: the later half against the earlier.
+        reliance: by group.
+        forbidden: what decisions must not rest on, one for each label asked for.
+    """
+
+    since: str | None
+    until: str | None
+    decisions: int
+    first: str
+    last: str
+    systems: tuple[Rate, ...]
+    policies: tuple[Rate, ...]
+    verdicts: tuple[Rate, ...]
+    causes: tuple[Rate, ...]
+    actions: tuple[Rate, ...]
+    reasons: Mapping[str, Sequence[Reason]]
+    oversight: tuple[Oversight, ...]
+    acts_elsewhere: int
+    labels: Mapping[str, Sequence[Rate]]
+    drift: Drifts
+    reliance: Reliance
+    forbidden: tuple[Forbidden, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        lists = ("systems", "policies", "verdicts", "causes", "actions", "oversight", "forbidden")
+        return {
+            "format": "veridical.period/1",
+            **vars(self),
+            **{key: [row.to_dict() for row in getattr(self, key)] for key in lists},
+            **{
+                key: {k: [r.to_dict() for r in v] for k, v in getattr(self, key).items()}
+                for key in ("reasons", "labels")
+            },
+            "drift": self.drift.to_dict(),
+            "reliance": self.reliance.to_dict(),
+        }
+
+    def text(self, width: int = 100) -> str:
+        """Return the report as plain text.
+
+        Raises:
+            InputError: fewer than 60 characters.
+        """
+        from .period_text import period_text
+
+        return period_text(self, width)
+
+    def html(self) -> str:
+        """Return the report as a page that holds everything, loads nothing and runs nothing."""
+        from . import period_words
+        from .pages import render
+
+        return render("period.html.j2", period=self, words=period_words)
+
+
+def period_report(
+    predicates: Iterable[Mapping[str, Any]],
+    acts: Iterable[Mapping[str, Any]] = (),
+    since: str | None = None,
+    until: str | None = None,
+    by: str | None = None,
+    forbidden: Sequence[str] = (),
+) -> Period:
+    """Report on the decisions of a period.
+
+    Args:
+        predicates: of kind ``decision``; those outside the period are left out.
+        acts: predicates of kind ``operator``; they count with the decision that they are about, whenever they came.
+        since: first instant, ISO 8601; a day alone is its first moment, UTC. None: from the first decision.
+        until: first instant that is no longer of the period. None: to the last decision.
+        by: label whose values are the groups to compare.
+        forbidden: names of what decisions must not rest on.
+
+    Raises:
+        InputError: a time that cannot be read, a period that ends before it begins, a label that no decision has, or
+            an empty name.
+        RecordError: a predicate lacks a member or holds another type.
+    """
+    start, end = (None if text is None else instant(text, what) for text, what in ((since, "since"), (until, "until")))
+    if start is not None and end is not None and end <= start:
+        raise InputError(f"the period ends at {end.isoformat()}, not after it begins at {start.isoformat()}; swap them")
+    held, done = between(read_decisions(predicates), start, end), read_acts(acts)
+    ids = {d.id for d in held}
+    return Period(
+        since=None if start is None else start.isoformat(),
+        until=None if end is None else end.isoformat(),
+        decisions=len(held),
+        first=held[0].time.isoformat() if held else "",
+        last=held[-1].time.isoformat() if held else "",
+        systems=_counted(held, lambda d: f"{clean(d.system)} {(clean(d.digest or 'no digest stated'))[:19]}"),
+        policies=_counted(held, lambda d: d.policy or "no policy stated"),
+        verdicts=tuple(verdict_rates(held)),
+        causes=tuple(cause_rates(held)),
+        actions=tuple(action_rates(held)),
+        reasons=reasons_by_action(held),
+        oversight=tuple(oversight(held, done)) if held else (),
+        acts_elsewhere=sum(act.about not in ids for act in done),
+        labels=label_rates(held),
+        drift=drifts(*halves(held)),
+        reliance=reliance(held, by),
+        forbidden=tuple(find_forbidden(held, forbidden, by)),
+    )
+
+
+def _counted(held: Sequence[Decided], name: Any) -> tuple[Rate, ...]:
+    counts = Counter(name(d) for d in held)
+    return tuple(rate(what, count, len(held)) for what, count in sorted(counts.items(), key=lambda i: (-i[1], i[0])))

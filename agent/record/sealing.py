@@ -23,7 +23,7 @@ from typing import Any
 from ...errors import IntegrityError
 from .canonical import digest_of
 
-__all__ = ["CIPHER", "Sealer", "is_raw", "unseal"]
+__all__ = ["CIPHER", "Sealer", "is_raw", "unseal", "with_salt"]
 
 CIPHER = "AES-256-GCM"
 
@@ -65,7 +65,12 @@ class Sealer:
 
 
 def unseal(part: Mapping[str, Any], blob: bytes, key: bytes, where: str = "a sealed part") -> bytes:
-    """Return a part's content, held against its commitment.
+    """Return a part's content, held against its commitment; arguments and errors as of `with_salt`."""
+    return with_salt(part, blob, key, where)[_SALT:]
+
+
+def with_salt(part: Mapping[str, Any], blob: bytes, key: bytes, where: str = "a sealed part") -> bytes:
+    """Return the salt and the content of a part, whose SHA-256 is the commitment: what shows a third party the content.
 
     Args:
         part: what the record says of it.
@@ -97,4 +102,4 @@ def unseal(part: Mapping[str, Any], blob: bytes, key: bytes, where: str = "a sea
         ) from error
     if hashlib.sha256(salted).hexdigest() != commitment[7:]:
         raise IntegrityError(f"{where}: its content is not that of the commitment; the writer erred or lied", "digest")
-    return salted[_SALT:]
+    return salted

@@ -110,7 +110,11 @@ class _Said:
 
     def _quotes(self, quoted: str) -> bool:
         words = _words(quoted)
-        return bool(words) and tuple(words) not in self.names and self._holds(words, clipped=quoted.endswith(GONE))
+        if not words or tuple(words) in self.names:
+            return False
+        *inner, last = (_words(piece) for piece in quoted.split(GONE))  # “stop … animal”: a quote with a gap
+        held = [self._holds(piece, clipped=True) for piece in inner if piece]
+        return all(held) and (not last or self._holds(last, clipped=False))
 
     def _holds(self, words: list[str], *, clipped: bool) -> bool:
         """Whether words stand in a row somewhere; the last of them perhaps cut short."""

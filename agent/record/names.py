@@ -30,8 +30,20 @@ _KNOWN: dict[str, tuple[list[str], str, dict[str, str]]] = {
 }
 
 
-def describe(name: str, array: np.ndarray, digest: str) -> dict[str, Any]:
-    """Return the manifest's entry of one array; dims and unit of an array not in the specification are not guessed."""
+def describe(name: str, array: np.ndarray, digest: str | None = None) -> dict[str, Any]:
+    """Return what an array is; dims and unit of an array that is not in the specification are not guessed.
+
+    Args:
+        name: of the array.
+        array: the array itself.
+        digest: hexadecimal SHA-256 of its file, for an entry of version 1; None leaves the file out.
+
+    Returns:
+        ``dims``, ``dtype``, ``shape``, ``unit`` and, where they are known, ``coords``.
+
+    Raises:
+        RecordError: a known name with another number of dimensions.
+    """
     dims, unit, coords = [f"axis_{i}" for i in range(array.ndim)], None, {}
     if name in _KNOWN:
         dims, unit, coords = _KNOWN[name]
@@ -49,12 +61,6 @@ def describe(name: str, array: np.ndarray, digest: str) -> dict[str, Any]:
         dims, unit, coords = _KNOWN["audio.waveform"]
     if len(dims) != array.ndim:
         raise RecordError(f"array {name!r} has shape {array.shape}, but its dimensions are {', '.join(dims)}")
-    entry: dict[str, Any] = {
-        "file": f"arrays/{digest}.safetensors",
-        "digest": f"sha256:{digest}",
-        "dims": dims,
-        "dtype": array.dtype.name,
-        "shape": list(array.shape),
-        "unit": unit,
-    }
+    file = {} if digest is None else {"file": f"arrays/{digest}.safetensors", "digest": f"sha256:{digest}"}
+    entry = file | {"dims": dims, "dtype": array.dtype.name, "shape": list(array.shape), "unit": unit}
     return entry | ({"coords": coords} if coords else {})

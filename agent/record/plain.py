@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from ...errors import RecordError
 
@@ -26,7 +25,8 @@ def plain(value: Any, where: str = "result") -> Any:
         return {key: plain(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, np.ndarray | np.generic):
+    numpy = sys.modules.get("numpy")  # where it was never loaded, nothing is an array, and a reader starts sooner
+    if numpy and isinstance(value, numpy.ndarray | numpy.generic):
         return plain(value.tolist(), where)
     if isinstance(value, float) and not math.isfinite(value):
         raise RecordError(f"{where} is {value}, and a record holds finite numbers only; mend what computed it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -228,6 +229,7 @@ def assemble(findings: Findings, spent: Mapping[str, float]) -> dict[str, Any]:
     gap = abs(total - difference)
     return {
         "format": FORMAT,
+        "id": str(uuid.uuid4()),
         "version": release,
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "system": {"name": decided.system, "digest": getattr(system, "digest", None), "actions": list(system.actions)},

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..errors import InputError, VeridicalError
+from . import telemetry
 from .cli_calibrate import calibrate, read_for
 from .cli_check import check
 from .cli_concepts import concepts
 from .cli_evaluate import evaluate
 from .cli_explain_options import at_length, check_asked, concept_options, known_of, why_not_lines, why_not_told
+from .cli_log_options import keep_options, keeping, kept
 from .cli_options import ManyValues, given_senses, json_option, load_observed, observation_options
 from .cli_verify import verify
 from .cli_weights import weights
@@ -74,8 +76,10 @@ _report = click.option(
     help="A recording of the instruction, instead of --instruction: English, transcribed by Whisper.",
 )
 @concept_options
+@keep_options
 @click.option("--no-fusion", is_flag=True, help="Look into the account alone, not into the senses together: quicker.")
 @json_option
+@click.option("--telemetry", is_flag=True, help="Print spans, metrics and events to stderr (extra otel).")
 @click.option("--quiet", is_flag=True, help="Print no explanation and no progress.")
 def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Explain one decision, and test the explanation by editing the input.
@@ -96,6 +100,8 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         check_report(report)
     if record:
         check_target(record)
+    log = keeping(options)
+    telemetry.setup(console=options["telemetry"])  # loads nothing unless it, or OTEL_*, asks for it
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
         if options["spoken"]:
             from ..fusion.speech import hear
@@ -112,6 +118,7 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         with _progress(hidden=quiet) as advance:
             explanation = explained(system, seen, settings, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()
+    receipt, failed = kept(log, result, arrays, system)
     if report:
         write_report(report, result, arrays)
     if record:
@@ -120,7 +127,9 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         Explanation(result, arrays).export_graph(options["graph"])
     first = "" if observation else f"No input was given: this is {name}'s own example.\n\n"
     _print(result, as_json=as_json, quiet=quiet, first=first, length=options["length"], why_not=options["why_not"])
-    _say_written(report=report, record=record, graph=options["graph"], hidden=as_json or quiet)
+    _say_written(report=report, record=record, graph=options["graph"], log=receipt, hidden=as_json or quiet)
+    if failed:
+        raise failed
 
 
 @cli.command(cls=ManyValues)
@@ -254,7 +263,7 @@ def _print(
         click.echo(tidy(first, encoding) + text + tidy(last, encoding), nl=False, color=color)
 
 
-def _say_written(*, hidden: bool, **written: Path | None) -> None:
+def _say_written(*, hidden: bool, **written: Path | str | None) -> None:
     """Say on stderr what was written where."""
     for name, path in written.items():
         if path and not hidden:

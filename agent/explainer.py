@@ -37,6 +37,7 @@ from .explanation import Explanation
 from .fuse import Fused, fuse_further
 from .fuse_settings import FusionSettings
 from .prototypes import prototype_arrays
+from .telemetry import explaining, mirror
 
 __all__ = ["ExplanationAgent", "Settings", "explain"]
 
@@ -182,12 +183,15 @@ class ExplanationAgent:
             WeightsError: the weights of an encoder that gives names cannot be had.
         """
         # Held still, so that what is explained is what decides: evaluation mode, no dropout, buffers as they are.
-        with held(self.system) as state:
+        with held(self.system) as state, explaining(progress) as stages:
             spoken = observation.get("text") if isinstance(observation, Mapping) else None
             if isinstance(spoken, Spoken):
                 observation = {**observation, "text": spoken.text}
-                return self._explain(observation, _Clock(progress), state.notes, spoken)
-            return self._explain(observation, _Clock(progress), state.notes)
+            else:
+                spoken = None
+            found = self._explain(observation, _Clock(stages), state.notes, spoken)
+            mirror(found.to_dict())
+            return found
 
     def _explain(
         self, observation: Observation, clock: _Clock, held_notes: tuple[str, ...], spoken: Spoken | None = None

@@ -218,14 +218,14 @@ def array_of(content, entry, name):
     held = tensors(unpacked(content, entry))
     coding = entry.get("coding") or {"kind": "exact"}
     need(coding["kind"] in CODINGS, f"{name} is coded as {coding['kind']!r}, which this reader does not know")
+    if coding["kind"] == "exact":
+        return held["data"].reshape(entry["shape"])
     if coding["kind"] == "sparse":
-        found = np.zeros(math.prod(entry["shape"]), entry["dtype"])
-        found[held["index"]] = held["value"]
-    elif coding["kind"] == "int8":
-        found = held["data"].astype(entry["dtype"]) * np.asarray(coding["scale"], entry["dtype"])
+        found = np.zeros(math.prod(entry["shape"]))
+        found[held["index"]] = held["value"].astype(float) * coding["scale"]
     else:
-        found = held["data"].astype(entry["dtype"], copy=False)
-    return found.reshape(entry["shape"])
+        found = held["data"].astype(float) * coding["scale"]
+    return found.astype(entry["dtype"]).reshape(entry["shape"])
 
 
 def files_of(path):
@@ -296,7 +296,7 @@ def _record(predicate, index, files):
     need("sha256:" + hashlib.sha256(content).hexdigest() == predicate["manifest"], "a manifest was altered")
     manifest, arrays = parse(content, "manifest"), {}
     need(manifest["format"] == "veridical.record/2", f"format {manifest['format']!r}; this reads veridical.record/2")
-    need(not set(manifest.get("critical", [])) - {*CODINGS, *manifest}, "the record asks for what is not known here")
+    need(not set(manifest["critical"]) - {*CODINGS, "zlib", "sealed"}, "the record asks for what is not known here")
     for name, entry in manifest["arrays"].items():
         if "blob" not in entry:
             continue

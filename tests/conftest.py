@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,9 @@ from jaxtyping import config, install_import_hook
 
 # Weights come from package indexes alone: a test that asks a hub is wrong, and must fail at once. Read at import.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Nor is a test's decision any of the user's: each worker has a log of its own, which goes when it ends.
+_HOME = tempfile.TemporaryDirectory(prefix="veridical-home-", ignore_cleanup_errors=True)
+os.environ["VERIDICAL_HOME"] = _HOME.name
 
 import timm  # noqa: F401  # with torch; the reason stands below
 

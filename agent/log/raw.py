@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,11 +20,20 @@ class RawStore:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.sqlite = connection.dialect.name == "sqlite"
-        if self.sqlite:
-            # A spoilt byte within a text must come out as a difference, not as an error of the driver.
-            driver = connection.connection.driver_connection
-            if driver is not None:
-                driver.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
+
+    @contextmanager
+    def as_it_is(self) -> Iterator[RawStore]:
+        """Read texts byte for byte: a spoilt one must come out as a difference, not as an error of the driver."""
+        driver: Any = self.connection.connection.driver_connection if self.sqlite else None
+        if driver is None:
+            yield self
+            return
+        usual = driver.text_factory
+        driver.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
+        try:
+            yield self
+        finally:
+            driver.text_factory = usual
 
     def damage(self) -> list[str]:
         """What the database itself finds wrong with its pages and indices."""

@@ -250,6 +250,8 @@ def _read(result: Mapping[str, Any], receipt: Any) -> dict[str, Any]:
         "rung": verdict["rung"],
         "digest": result["system"]["digest"],
     }
+    id = result.get("id")
+    words |= {"id": id} if isinstance(id, str) else {}
     return words if receipt is None else {**words, "id": receipt.id, "entry": receipt.number}
 
 

@@ -1,0 +1,132 @@
+"""What an entry of the log says, in words: a few for a list, and name by name for showing it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..wording import CAUSES, MARKS, nats, percent
+
+__all__ = ["act_told", "cause_told", "gist", "said", "verdict_told", "when"]
+
+_DONE = {
+    "accepted": "accepted",
+    "overridden": "overrode",
+    "stopped": "stopped",
+    "contested": "contested",
+    "annotated": "annotated",
+    "named": "named something in",
+}
+
+
+def when(time: str) -> str:
+    """A moment of the log to the second: ``2026-11-23 20:12:33``, UTC."""
+    return time[:19].replace("T", " ")
+
+
+def verdict_told(verdict: Any) -> str:
+    """A verdict with its mark; empty where there is none."""
+    word = _text(verdict)
+    return f"{MARKS[word]} {word}" if word in MARKS else word
+
+
+def cause_told(cause: Any) -> str:
+    """What decided a verdict, in words."""
+    word = _text(cause)
+    return CAUSES.get(word, word)
+
+
+def gist(kind: str, predicate: Mapping[str, Any]) -> str:
+    """Say in a few words what an entry is about, beside its action and verdict."""
+    get = predicate.get
+    if kind == "decision":
+        labels = get("labels")
+        return ", ".join(f"{k}={v}" for k, v in sorted(labels.items())) if isinstance(labels, Mapping) else ""
+    if kind == "operator":
+        return f"{_text(get('act'))} by {_text(get('who'))}: {_text(get('reason'))}"
+    if kind == "keys":
+        key = get("key")
+        return f"{_text(get('act'))} {_text(key.get('key_id') if isinstance(key, Mapping) else '')}"
+    if kind == "erasure":
+        return f"{_text(get('act'))}, {_text(get('subject'))}, by {_text(get('who'))}"
+    if kind == "hold":
+        what = f"#{get('hold')}" if get("hold") is not None else _held(predicate)
+        return f"{_text(get('act'))} {what}, by {_text(get('who'))}"
+    if kind == "retention":
+        dropped = get("dropped")
+        what = f"{len(dropped)} blobs" if isinstance(dropped, list) and dropped else _text(get("subject"))
+        return f"{_text(get('rule'))}: {what}"
+    if kind == "time":
+        return f"stamped by {_text(get('authority'))}"
+    return ("the log begins" if kind == "opened" else "") or _text(get("name")) or _text(get("text"))
+
+
+def act_told(predicate: Mapping[str, Any]) -> str:
+    """An operator's act as a sentence."""
+    act = _text(predicate.get("act"))
+    told = f"{_text(predicate.get('who'))} {_DONE.get(act, act)} the decision"
+    if predicate.get("action"):
+        told += f"; in its place: {_text(predicate.get('action'))}"
+    return f"{told}. Reason: {_text(predicate.get('reason'))}"
+
+
+def said(kind: str, predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what an entry says, name by name; of a decision, what the log alone says."""
+    if kind == "decision":
+        return _decision(predicate)
+    rows = []
+    for name, value in predicate.items():
+        if name in ("id", "time", "about") or value is None:
+            continue
+        if isinstance(value, Mapping):
+            rows += [(f"{name} {inner}", _plain(content)) for inner, content in value.items()]
+        else:
+            rows.append((name.replace("_", " "), _plain(value)))
+    return rows
+
+
+def _decision(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
+    system, policy, labels = (predicate.get(key) or {} for key in ("system", "policy", "labels"))
+    score, probability = predicate.get("score"), predicate.get("probability")
+    told = _text(predicate.get("action"))
+    if isinstance(probability, float | int):
+        told += f", {percent(float(probability))}"
+    if isinstance(score, float | int):
+        told += f" ({nats(float(score))} nats)"
+    rows = [("decision", told)]
+    rows.append(("account", f"{verdict_told(predicate.get('verdict'))}: {cause_told(predicate.get('cause'))}"))
+    rows.append(("system", f"{_text(system.get('name'))} {_text(system.get('digest'))[:19]}".strip()))
+    if policy:
+        rows.append(("policy", " ".join(_text(policy.get(key)) for key in ("name", "version"))))
+    if labels:
+        rows.append(("labels", ", ".join(f"{k}={v}" for k, v in sorted(labels.items()))))
+    rows.append(("subject", _text(predicate.get("subject")) or "none"))
+    rows.append(("trigger", _text(predicate.get("trigger"))))
+    shares = predicate.get("shares")
+    if isinstance(shares, Mapping) and shares:
+        rows.append(("shares", ", ".join(f"{k} {nats(float(v))}" for k, v in shares.items())))
+    flags = predicate.get("flags")
+    if isinstance(flags, list) and flags:
+        rows.append(("flags", ", ".join(map(_text, flags))))
+    clock = _text(predicate.get("clock"))
+    if clock and clock != "steady":
+        rows.append(("clock", clock))
+    return rows
+
+
+def _held(predicate: Mapping[str, Any]) -> str:
+    if predicate.get("scope"):
+        return _text(predicate["scope"])
+    found = [*(predicate.get("subjects") or ()), *(predicate.get("records") or ())]
+    return ", ".join(map(_text, found[:2])) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value[:8])) + (f" and {len(value) - 8} more" if len(value) > 8 else "")
+    text = _text(value)
+    return text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

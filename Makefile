@@ -104,6 +104,8 @@ debian:
 	[ -d "$$VERIDICAL_STAMPS" ] || missing="$$missing tuxpaint-stamps-default"; \
 	[ -d "$$VERIDICAL_VOICES" ] || missing="$$missing asterisk-core-sounds-en-wav"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	[ -z "$$missing" ] && exit 0; \
 	echo "make test: Debian packages are missing; install them with: apt-get install$$missing" >&2; \
 	echo "make test: installed elsewhere? Set VERIDICAL_STAMPS or VERIDICAL_VOICES to the folder." >&2; \
@@ -117,7 +119,7 @@ $(READY): pyproject.toml
 	  { echo "make: making .venv; the first time this takes some minutes and about 6 GB"; \
 	    $(PYTHON) -m venv --clear .venv; }
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
-	$(BIN)/python -m pip install $(if $(wildcard $(READY)),--quiet) --editable ".[dev,adapters,benchmark,postgresql,analysis,otel,time]"
+	$(BIN)/python -m pip install $(if $(wildcard $(READY)),--quiet) --editable ".[dev,adapters,benchmark,postgresql,analysis,otel,time,fuzz]"
 	mkdir -p .venv/typing
 	ln -sfn ../.. .venv/typing/veridical
 	touch $@

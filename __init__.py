@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agent.explainer import ExplanationAgent, explain
     from .agent.explanation import Explanation
-    from .errors import ContractError, InputError, RecordError, VeridicalError, WeightsError
+    from .agent.log.log import Log
+    from .errors import ContractError, InputError, IntegrityError, RecordError, VeridicalError, WeightsError
     from .modalities.array import Array
     from .modalities.attribution import Attribution, attribute
     from .modalities.audio import Audio
@@ -33,6 +34,8 @@ __all__ = [
     "Explanation",
     "ExplanationAgent",
     "InputError",
+    "IntegrityError",
+    "Log",
     "RecordError",
     "Target",
     "Text",
@@ -55,6 +58,8 @@ _HOMES = {
     "Explanation": ".agent.explanation",
     "ExplanationAgent": ".agent.explainer",
     "InputError": ".errors",
+    "IntegrityError": ".errors",
+    "Log": ".agent.log.log",
     "RecordError": ".errors",
     "Target": ".modalities.target",
     "Text": ".modalities.text",

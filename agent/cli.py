@@ -111,10 +111,16 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         from .explainer import Settings
         from .explainer import explain as explained
         from .fuse_settings import FusionSettings
+        from .logged import head_salt
 
         fusion = None if options["no_fusion"] else FusionSettings()
         reference = read_for(system, calibration) if calibration else None
-        settings = Settings(fusion=fusion, known=known_of(system, task, options), reference=reference)
+        settings = Settings(
+            fusion=fusion,
+            known=known_of(system, task, options),
+            reference=reference,
+            salt=None if log is None else head_salt(log.log),
+        )
         with _progress(hidden=quiet) as advance:
             explanation = explained(system, seen, settings, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()

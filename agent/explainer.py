@@ -57,8 +57,9 @@ class Settings:
             any.
         reference: what was measured of the system beforehand (`veridical.verifier.calibrate`); by default the
             system's own ``reference``, if it has one.
-        salt: fixed salt of the control edits, for repeating a verification; by default a fresh one is drawn after the
-            commitment.
+        salt: of the control edits. By default a fresh one is drawn after the commitment; a function is asked for it
+            then, with the commitment's digest, such as a log for its head (`agent.logged.head_salt`); a text is a fixed
+            one, for repeating a verification.
     """
 
     ladder: LadderSettings = field(default_factory=LadderSettings)
@@ -67,7 +68,7 @@ class Settings:
     fusion: FusionSettings | None = field(default_factory=FusionSettings)
     known: Known = field(default_factory=Known)
     reference: Reference | None = None
-    salt: str | None = None
+    salt: str | Callable[[str], str] | None = None
 
 
 class _Clock:
@@ -248,7 +249,7 @@ class ExplanationAgent:
                 tolerance=settings.ladder.path.tolerance,
                 ladder=settings.ladder,
                 salts=salts,
-                salted=settings.salt is not None,
+                salted=isinstance(settings.salt, str),
                 diagnostics=diagnostics,
                 notes=held_notes,
             )
@@ -276,11 +277,14 @@ class ExplanationAgent:
 
     def _salt(self, digest: str) -> str:
         """Draw the salt, after the commitment is fixed."""
-        return self.settings.salt if self.settings.salt is not None else os.urandom(16).hex()
+        salt = self.settings.salt
+        if salt is None:
+            return os.urandom(16).hex()
+        return salt if isinstance(salt, str) else salt(digest)
 
     def _input_salt(self, sense: str) -> str:
         """Draw the salt of a signal's digest; follow from the fixed one, where there is one."""
-        if self.settings.salt is not None:
+        if isinstance(self.settings.salt, str):
             return sha256(f"{self.settings.salt}|{sense}".encode()).hexdigest()[:32]
         return os.urandom(16).hex()
 

@@ -13,10 +13,14 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     import networkx as nx
+    import xarray
 
     from ..concepts.draft import Sentence
     from ..concepts.rephrase import Rephrased
     from ..concepts.sentences import Length
+    from .log.log import Log
+    from .log.writing import Receipt
+    from .record.context import Context
 
 __all__ = ["FORMAT", "Explanation"]
 
@@ -173,3 +177,28 @@ class Explanation:
         folder = Path(folder)
         check_target(folder)
         return write_record(folder, self.to_dict(), self.arrays())
+
+    def log(self, log: Log, context: Context | None = None, subject: str | None = None) -> Receipt:
+        """Append the decision to a log; it is durable when this returns. See `veridical.agent.logged.log_decision`.
+
+        Args:
+            log: to be written to.
+            context: when, why, under which labels and policy; how coarsely maps are kept.
+            subject: name of whom the signals are about; without one, the decision is a subject of its own.
+
+        Raises:
+            RecordError: it could not be written: nothing was logged then.
+        """
+        from .logged import log_decision
+
+        return log_decision(log, self.to_dict(), self.arrays(), context, subject)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the arrays as an xarray dataset, with coordinates and units (extra ``analysis``).
+
+        Raises:
+            InputError: xarray is not installed.
+        """
+        from .record.dataset import to_xarray
+
+        return to_xarray(self.to_dict(), self.arrays())

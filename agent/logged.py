@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,27 @@ from .record.summary import summary_of
 if TYPE_CHECKING:
     from .log.log import Log, Receipt
 
-__all__ = ["log_decision"]
+__all__ = ["head_salt", "log_decision"]
+
+
+def head_salt(log: Log) -> Callable[[str], str]:
+    """Return what gives a log's head as the salt of control edits: chosen by neither the system nor the explainer.
+
+    The salt is ``<origin>@<size>:<root, hexadecimal>``; whoever verifies the log sees that it had this root at this
+    size, before the decision was written.
+
+    Example:
+        >>> settings = Settings(salt=head_salt(log))                                  # doctest: +SKIP
+    """
+
+    def salt(digest: str) -> str:
+        del digest  # the seed is made of both; see `verifier.commitment`
+        from .log.note import read_checkpoint
+
+        head = read_checkpoint(log.checkpoint()).checkpoint
+        return f"{head.origin}@{head.size}:{head.root.hex()}"
+
+    return salt
 
 
 def log_decision(

@@ -6,7 +6,10 @@ import click
 
 from .cli_check import prove, verify
 from .cli_export import export, import_maps
+from .cli_keep import act, erase, hold, retain
+from .cli_outside import key, stamp, witness
 from .cli_read import diff, list_entries, query, show
+from .cli_reports import report
 
 __all__ = ["audit"]
 
@@ -16,5 +19,22 @@ def audit() -> None:
     """Read, check and answer for what the log holds, without the model."""
 
 
-for command in (list_entries, show, query, diff, verify, prove, export, import_maps):
-    audit.add_command(command)
+for _command in (
+    list_entries,
+    show,
+    query,
+    diff,
+    verify,
+    prove,
+    export,
+    report,
+    act,
+    erase,
+    hold,
+    retain,
+    key,
+    witness,
+    stamp,
+    import_maps,
+):
+    audit.add_command(_command)

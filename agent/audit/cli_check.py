@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +174,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 @click.command()
-@click.argument("which", nargs=-1, metavar="[WHICH]")
+@click.argument("which", required=False, metavar="[WHICH]")
 @file_option("--out", ".tlog-proof", "Write the proof to a file; unless said, it is printed.")
 @file_option("--entry", ".json", "The entry's own bytes: written beside the proof, or with --check read.")
 @click.option(
@@ -184,20 +184,20 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 @click.option("--key", metavar="VKEY|FILE", help="The log's verifier key, to check a proof with.")
 @log_options
 @json_option
-def prove(which: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def prove(which: str | None, as_json: bool, **options: Any) -> None:
     """Prove that an entry is in the log (C2SP's tlog-proof), or that the log only grew; check such a proof.
 
     WHICH is an entry's number or id; after --consistency OLD it may be the later size, the log's own unless said.
     """
     check, old = options["check"], options["consistency"]
-    if (check is not None) + (old is not None) + (check is None and old is None and bool(which)) != 1 or len(which) > 1:
-        raise InputError("prove: name one entry, or give --consistency OLD [NEW], or --check FILE --entry FILE --key KEY")
+    if (check is not None and (old is not None or which)) or (check is None and old is None and which is None):
+        raise InputError("prove: name an entry, or give --consistency OLD [NEW], or --check FILE --entry FILE --key KEY")
     if check is not None:
         _check(check, options, as_json=as_json)
     elif old is not None:
         _consistency(old, which, options, as_json=as_json)
-    else:
-        _inclusion(which[0], options, as_json=as_json)
+    elif which is not None:
+        _inclusion(which, options, as_json=as_json)
 
 
 def _inclusion(which: str, options: Mapping[str, Any], *, as_json: bool) -> None:
@@ -215,19 +215,19 @@ def _inclusion(which: str, options: Mapping[str, Any], *, as_json: bool) -> None
         click.echo(text, nl=False)
 
 
-def _consistency(old: int, which: Sequence[str], options: Mapping[str, Any], *, as_json: bool) -> None:
+def _consistency(old: int, later: str | None, options: Mapping[str, Any], *, as_json: bool) -> None:
     """Prove that one size's log is the beginning of another's."""
     import base64
 
     from ..log.merkle import check_consistency
     from ..log.note import read_checkpoint
 
-    if which and not which[0].isdecimal():
-        raise InputError(f"prove --consistency {old} {which[0][:40]!r}: the later size is a number of entries")
+    if later is not None and not (later.isascii() and later.isdecimal() and len(later) < 19):
+        raise InputError(f"prove --consistency {old} {later[:40]!r}: the later size is a number of entries")
     if options["entry"]:
         raise InputError("--entry and --consistency: a proof that the log only grew is of no entry; leave it out")
     with opened(options) as log:
-        new = int(which[0]) if which else log.size()
+        new = log.size() if later is None else int(later)
         path = log.consistency(old, new)
         heads = [read_checkpoint(log.checkpoint(size)).checkpoint if size else None for size in (old, new)]
     if heads[0] is not None and heads[1] is not None:
@@ -255,7 +255,9 @@ def _check(path: Path, options: Mapping[str, Any], *, as_json: bool) -> None:
     from ..log.statement import read_statement
 
     if not options["entry"] or not options["key"]:
-        raise InputError("prove --check: --entry FILE (the entry's bytes) and --key (the log's verifier key) are wanted")
+        raise InputError(
+            "prove --check: --entry FILE (the entry's bytes) and --key (the log's verifier key) are wanted"
+        )
     proof = read_proof(read_text(path, "a proof"))
     content = read_text(options["entry"], "an entry").encode("utf-8")
     error: IntegrityError | None = None

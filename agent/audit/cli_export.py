@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "import_maps"]
 
-_FILTERS = (
-    "kind action verdict cause system labels concepts subject operator act since until text"
-).split()
+_FILTERS = ("kind action verdict cause system labels concepts subject operator act since until text").split()
 
 
 @click.command()
@@ -33,7 +31,9 @@ _FILTERS = (
     metavar="DIR",
     help="Write tables for analysts: decisions, reliance, claims and acts, as Parquet.",
 )
-@file_option("--checkpoint", "", "Write the latest signed checkpoint, to be kept where the log's operator cannot reach.")
+@file_option(
+    "--checkpoint", "", "Write the latest signed checkpoint, to be kept where the log's operator cannot reach."
+)
 @file_option("--key", "", "Write the log's verifier keys, to be published; the one that opened the log first.")
 @filter_options
 @log_options
@@ -133,9 +133,10 @@ def _keys(log: Log) -> list[str]:
 
     from ..log.note_key import NoteKey
 
-    first = [log.trust().signing_at(1), log.note_key.public]
-    every = [base64.b64decode(row["public"]) for row in log.trust().keys() if row["act"] != "added"]
-    return [NoteKey(log.origin, public).vkey() for public in dict.fromkeys([first[0], *every, first[1]])]
+    trust = log.trust()
+    every = [base64.b64decode(row["public"]) for row in trust.keys() if row["act"] != "added"]  # noqa: SIM118  # no dict
+    held = dict.fromkeys([trust.signing_at(1), *every, trust.signing_at(log.size())])
+    return [NoteKey(log.origin, public).vkey() for public in held]
 
 
 @click.command("import")

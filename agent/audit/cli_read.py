@@ -171,9 +171,7 @@ def query(as_json: bool, as_csv: bool, count_by: str | None, limit: int, offset:
             say(paint(f"{len(part):,} of {len(rows):,} found", dim=True))
 
 
-def _counts(
-    found: list[tuple[tuple[str, ...], int]], by: list[str], rows: int, *, as_json: bool, as_csv: bool
-) -> None:
+def _counts(found: list[tuple[tuple[str, ...], int]], by: list[str], rows: int, *, as_json: bool, as_csv: bool) -> None:
     """Print counts."""
     from .asking import print_csv
     from .tables import Column, table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Contents"]
 
+_HEAD = re.compile(r"(.{1,200})@([0-9]{1,15}):([0-9a-f]{64})")
 _OWN = {"time", "clock"}  # what an entry of a decision says of its own, not of its record
 
 
@@ -96,6 +98,7 @@ class Contents:
                 count("sealed" if key is None else "opened")
             if not self.deep and key is None:
                 return
+            yield from map(problem, _heads(manifest["result"], number, holder))
             secret = None if key is None else key.key
             arrays = read_arrays(manifest, holder.blobs.get, key=secret)
             result = read_result(manifest, holder.blobs.get, secret)
@@ -135,3 +138,22 @@ def _differences(told: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _heads(result: Mapping[str, Any], number: int, holder: Any) -> Iterator[str]:
+    """Heads of this log that control edits were drawn from: whether the log had them, and before the entry."""
+    verdict = result.get("verdict")
+    attempts = _list(verdict.get("attempts")) if isinstance(verdict, Mapping) else []
+    salts = [attempt.get("salt") for attempt in attempts if isinstance(attempt, Mapping)]
+    for salt in dict.fromkeys(salt for salt in salts if isinstance(salt, str)):
+        match = _HEAD.fullmatch(salt)
+        if match is None or match[1] != getattr(holder, "origin", None):
+            continue  # drawn at random, or from another log's head
+        size = int(match[2])
+        if size > number:
+            yield f"its control edits were drawn from the log's head of size {size}, which came after it"
+            continue
+        from ..log.note import read_checkpoint
+
+        if read_checkpoint(holder.checkpoint(size)).checkpoint.root.hex() != match[3]:
+            yield f"its control edits were drawn from a head of size {size} that this log never had"

@@ -40,7 +40,9 @@ _FILTERS = (
     click.option("--verdict", metavar="WORD", help="Only with this verdict: supported, unsupported or inconclusive."),
     click.option("--cause", metavar="WORD", help="Only where this decided the verdict, such as unspecific."),
     click.option("--system", metavar="NAME", help="Only of this system."),
-    click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only with this label; may be repeated."),
+    click.option(
+        "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only with this label; may be repeated."
+    ),
     click.option("--concept", "concepts", multiple=True, metavar="NAME", help="Only resting on this; may be repeated."),
     click.option("--subject", metavar="NAME", help="Only about this subject, by its name or its pseudonym."),
     click.option("--operator", metavar="WHO", help="Only decisions about which this person did something."),

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError
 from ..wording import clean
 from .decided import Decided, between, instant, read_acts, read_decisions
-from .drifts import Drifts, drifts, halves
-from .forbidden import Forbidden
+from .drifts import drifts, halves
 from .forbidden import forbidden as find_forbidden
+from .period_figures import PeriodFigures
 from .rates import (
-    Oversight,
     Rate,
-    Reason,
     action_rates,
     cause_rates,
     label_rates,
@@ -25,67 +22,13 @@ from .rates import (
     reasons_by_action,
     verdict_rates,
 )
-from .reliance import Reliance, reliance
+from .reliance import reliance
 
 __all__ = ["Period", "period_report"]
 
 
-@dataclass(frozen=True)
-class Period:
-    """A report on all decisions of a period.
-
-    Attributes:
-        since: first instant, ISO 8601, or None.
-        until: first instant after it, or None.
-        decisions: how many.
-        first: time of the first decision, ISO 8601; empty without one.
-        last: of the last one.
-        systems: how many decisions each system made, told by name and digest.
-        policies: under which policy how many were made.
-        verdicts: rate of each verdict.
-        causes: why accounts were not supported.
-        actions: rate of each action.
-        reasons: by action what its decisions rest on.
-        oversight: what people did, all together first, then by action.
-        acts_elsewhere: operators' acts about decisions that are not of the period.
-        labels: by label its values.
-        drift: the later half against the earlier.
-        reliance: by group.
-        forbidden: what decisions must not rest on, one for each label asked for.
-    """
-
-    since: str | None
-    until: str | None
-    decisions: int
-    first: str
-    last: str
-    systems: tuple[Rate, ...]
-    policies: tuple[Rate, ...]
-    verdicts: tuple[Rate, ...]
-    causes: tuple[Rate, ...]
-    actions: tuple[Rate, ...]
-    reasons: Mapping[str, Sequence[Reason]]
-    oversight: tuple[Oversight, ...]
-    acts_elsewhere: int
-    labels: Mapping[str, Sequence[Rate]]
-    drift: Drifts
-    reliance: Reliance
-    forbidden: tuple[Forbidden, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        lists = ("systems", "policies", "verdicts", "causes", "actions", "oversight", "forbidden")
-        return {
-            "format": "veridical.period/1",
-            **vars(self),
-            **{key: [row.to_dict() for row in getattr(self, key)] for key in lists},
-            **{
-                key: {k: [r.to_dict() for r in v] for k, v in getattr(self, key).items()}
-                for key in ("reasons", "labels")
-            },
-            "drift": self.drift.to_dict(),
-            "reliance": self.reliance.to_dict(),
-        }
+class Period(PeriodFigures):
+    """A report on all decisions of a period."""
 
     def text(self, width: int = 100) -> str:
         """Return the report as plain text.

@@ -13,7 +13,7 @@ from .period_words import cause, chance, found, interval, opening, points, ruled
 from .rates import Rate
 
 if TYPE_CHECKING:
-    from .period import Period
+    from .period_figures import PeriodFigures
 
 __all__ = ["period_text"]
 
@@ -21,7 +21,7 @@ _FIRST = 30  # characters of a table's first column
 _IDS = 20  # of decisions that rest on what they must not; the data have all
 
 
-def period_text(period: Period, width: int = 100) -> str:
+def period_text(period: PeriodFigures, width: int = 100) -> str:
     """Return the report as plain text, its sentences wrapped to ``width`` characters; tables keep their own width.
 
     Raises:
@@ -67,7 +67,7 @@ def _rates(rates: Sequence[Rate], head: str = "") -> list[str]:
     return _table([head, "number", "share", "95 % interval"], rows)
 
 
-def _verdicts(period: Period) -> Iterator[str]:
+def _verdicts(period: PeriodFigures) -> Iterator[str]:
     yield from _rates(period.verdicts)
     if period.causes:
         yield ""
@@ -76,7 +76,7 @@ def _verdicts(period: Period) -> Iterator[str]:
         yield from _table(["", "number"], [[cause(r.name), str(r.count)] for r in period.causes])
 
 
-def _reasons(period: Period) -> Iterator[str]:
+def _reasons(period: PeriodFigures) -> Iterator[str]:
     for action, reasons in period.reasons.items():
         if not reasons:
             yield f"{action}: nothing was found that its decisions rest on."
@@ -89,7 +89,7 @@ def _reasons(period: Period) -> Iterator[str]:
         yield ""
 
 
-def _supervised(period: Period) -> Iterator[str]:
+def _supervised(period: PeriodFigures) -> Iterator[str]:
     head = ["", "decisions", "accepted", "overridden", "stopped", "contested", "changed", "95 % interval"]
     yield from _table(head, [supervision(row) for row in period.oversight])
     yield "Changed: overridden or stopped, of all decisions."
@@ -97,7 +97,7 @@ def _supervised(period: Period) -> Iterator[str]:
         yield f"{period.acts_elsewhere} further acts are about decisions of other periods."
 
 
-def _ruled(period: Period) -> Iterator[str]:
+def _ruled(period: PeriodFigures) -> Iterator[str]:
     if not period.forbidden:
         yield "Nothing was named that decisions must not rest on."
     for told in period.forbidden:
@@ -109,7 +109,7 @@ def _ruled(period: Period) -> Iterator[str]:
             yield f"Records: {', '.join(map(clean, told.ids[:_IDS]))}{more}."
 
 
-def _reliance(period: Period) -> Iterator[str]:
+def _reliance(period: PeriodFigures) -> Iterator[str]:
     shown, left = things(period.reliance)
     if not shown:
         yield "No decision with an account rests on anything that was measured."
@@ -134,7 +134,7 @@ def _reliance(period: Period) -> Iterator[str]:
     yield from period.reliance.notes
 
 
-def _drift(period: Period) -> Iterator[str]:
+def _drift(period: PeriodFigures) -> Iterator[str]:
     drift = period.drift
     if drift.changes:
         yield f"The {drift.earlier} earlier decisions against the {drift.later} later ones:"
@@ -143,7 +143,7 @@ def _drift(period: Period) -> Iterator[str]:
     yield from drift.notes
 
 
-def _labels(period: Period) -> Iterator[str]:
+def _labels(period: PeriodFigures) -> Iterator[str]:
     for name, rates in period.labels.items():
         yield from _rates(rates[:12], name)
         if len(rates) > 12:

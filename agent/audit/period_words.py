@@ -16,7 +16,7 @@ from .reliance import GroupDifference, Reliance
 
 if TYPE_CHECKING:
     from .forbidden import Forbidden
-    from .period import Period
+    from .period_figures import PeriodFigures
 
 __all__ = [
     "Thing",
@@ -51,7 +51,7 @@ class Thing:
     rows: tuple[tuple[str, Rate, str, str], ...]
 
 
-def span(period: Period) -> str:
+def span(period: PeriodFigures) -> str:
     """Say which period it is."""
     ends = [day(datetime.fromisoformat(text)) if text else "" for text in (period.since, period.until)]
     if all(ends):
@@ -61,7 +61,7 @@ def span(period: Period) -> str:
     return "all that the log holds"
 
 
-def opening(period: Period) -> str:
+def opening(period: PeriodFigures) -> str:
     """Say in one or two sentences what the report is of."""
     if not period.decisions:
         return f"No decision was logged in this period ({span(period)}). There is nothing to report."
@@ -132,7 +132,7 @@ def found(told: Reliance) -> tuple[list[GroupDifference], str]:
     return kept[:_FOUND], f"Of {count} comparisons between groups, {said}; {strict} also by Holm's correction.{more}"
 
 
-def resting(period: Period) -> int:
+def resting(period: PeriodFigures) -> int:
     """Return how many decisions rest on something that they must not rest on, each counted once."""
     return len({id for told in period.forbidden for id in told.ids})
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..log.statement import Statement
     from ..log.subjects import Subject
 
-__all__ = ["Decision", "Stored", "acts_about", "decisions", "read_decision"]
+__all__ = ["Decision", "Stored", "acts_about", "read_decision"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Stored:
 
     Attributes:
         name: of the array.
-        dims: axes with their sizes, such as ``frame 3 × y 224 × x 224``; empty for one that was left out.
+        dims: sizes and names of its axes, such as ``3×224×224 frame, y, x``; empty for one that was left out.
         dtype: of the numbers.
         unit: of the values, as far as it is known.
         coding: how it is coded, with the loss.
-        state: ``open``, ``sealed``, ``opened`` (sealed, and the key is here), ``erased``, ``dropped``, or why it was left out.
+        state: ``open``, ``sealed``, ``opened`` (sealed, and the key is here), ``erased``, ``dropped``, or why it was
+            left out.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Decision:
 
     @property
     def where(self) -> str:
-        """How messages name it."""
+        """What messages call it."""
         return f"entry {self.entry.number}"
 
     @cached_property
@@ -191,8 +192,7 @@ class Decision:
             state = _OPENED
         else:
             state = "sealed" if self.erased is None else "erased"
-        sizes = zip(entry["dims"], entry["shape"], strict=True)
-        dims = " × ".join(f"{dim} {size}" for dim, size in sizes)
+        dims = f"{'×'.join(map(str, entry['shape']))} {', '.join(entry['dims'])}"
         return Stored(name, dims, str(entry["dtype"]), str(entry["unit"] or ""), _coding(entry), state)
 
     def missing(self) -> list[str]:
@@ -257,12 +257,6 @@ def read_decision(log: Log, which: int | str) -> Decision:
         hint = f"; it is about record {about[:80]}" if isinstance(about, str) else ""
         raise RecordError(f"entry {entry.number} is no decision, but of kind {entry.statement.kind!r}{hint}")
     return Decision(log, entry)
-
-
-def decisions(log: Log, numbers: Iterable[int]) -> Iterator[Decision]:
-    """Read decisions by number, in the order given."""
-    for number in numbers:
-        yield read_decision(log, number)
 
 
 def acts_about(log: Log, id: str) -> list[tuple[int, Mapping[str, Any]]]:

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from ..log.reading import Entry
     from .reading import Decision
 
-__all__ = ["about_entry", "as_row", "check_entry", "print_lines", "told_arrays", "told_decision", "told_entry", "told_rows"]
+__all__ = [
+    "about_entry",
+    "as_row",
+    "check_entry",
+    "print_lines",
+    "told_arrays",
+    "told_decision",
+    "told_entry",
+    "told_rows",
+]
 
 _COLUMNS = (
     Column("entry", right=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .note import NoteKey
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Absent", "Contents", "Expected", "Holder", "Problem", "Verification"]
 
 
+@runtime_checkable
 class Holder(Protocol):
     """What holds the blobs that entries name, and perhaps keys of subjects: a log, or a bundle."""
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...errors import RecordError
+from .heads import check_heads, wanted_sizes
+from .raw import RawStore
 from .verified import Absent, Contents, Expected, Problem, Verification
 from .walk import Walk
 
@@ -40,7 +42,9 @@ def verify_log(
     """
     walk = Walk(log, expected or Expected(), contents)
     try:
-        walk.run(progress)
+        with log.database.read() as connection, RawStore(connection).as_it_is() as store:
+            walk.run(store, lambda: wanted_sizes(walk, store), progress)
+            check_heads(walk, store)
     except RecordError as error:
         walk.add(getattr(error, "cause", "database"), str(error), getattr(error, "entry", None))
     return walk.finish()

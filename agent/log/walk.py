@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import IntegrityError, RecordError
 from .dsse import Envelope, from_base64, read_envelope
-from .heads import check_heads, wanted_sizes
 from .holds import Holds
 from .lines import is_name
 from .merkle import Frontier, leaf_hash, node_hash
@@ -55,27 +54,31 @@ class Walk:
 
     # -- the pass
 
-    def run(self, progress: Callable[[int, int], None]) -> None:
-        """Read everything once."""
-        with self.log.database.read() as connection, RawStore(connection).as_it_is() as store:
-            for told in store.damage():
-                self.add("database", told)
-            self._meta(store.meta())
-            wanted = wanted_sizes(self, store)
-            total, number = store.count("entries"), 0
-            for rows in store.entries(_CHUNK):
-                first, self.chunk = number, []
-                made: list[tuple[int, int, bytes]] = []
-                for row in rows:
-                    number = self._row(row, number, made)
-                    self.found.entries = number
-                    if self.frontier.size in wanted and self.broken is None:
-                        self.roots[self.frontier.size] = self.frontier.root()
-                self._compare_facets(store, first, number)
-                self._compare_nodes(store, made)
-                progress(number, total)
-            self._leftovers(store)
-            check_heads(self, store)
+    def run(self, store: RawStore, sizes: Callable[[], set[int]], progress: Callable[[int, int], None]) -> None:
+        """Read everything once.
+
+        Args:
+            store: the database as it is.
+            sizes: returns those at which the tree's root is to be kept; called when the origin is known.
+            progress: called with entries read and how many there are.
+        """
+        for told in store.damage():
+            self.add("database", told)
+        self._meta(store.meta())
+        wanted = sizes()
+        total, number = store.count("entries"), 0
+        for rows in store.entries(_CHUNK):
+            first, self.chunk = number, []
+            made: list[tuple[int, int, bytes]] = []
+            for row in rows:
+                number = self._row(row, number, made)
+                self.found.entries = number
+                if self.frontier.size in wanted and self.broken is None:
+                    self.roots[self.frontier.size] = self.frontier.root()
+            self._compare_facets(store, first, number)
+            self._compare_nodes(store, made)
+            progress(number, total)
+        self._leftovers(store)
 
     def _meta(self, meta: Mapping[str, Any]) -> None:
         if meta.get("format") != FORMAT:

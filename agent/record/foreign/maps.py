@@ -17,7 +17,17 @@ from ..canonical import canonical_json, digest_of, read_json
 from ..plain import plain
 from ..tensors import MAX_HEADER, read_tensors, write_tensors
 
-__all__ = ["FORMAT", "MAX_ELEMENTS", "SOURCES", "ForeignMap", "manifest_to_map", "map_to_manifest"]
+__all__ = [
+    "FORMAT",
+    "MAX_ELEMENTS",
+    "SOURCES",
+    "ForeignMap",
+    "changed",
+    "made",
+    "manifest_to_map",
+    "map_to_manifest",
+    "same",
+]
 
 FORMAT = "veridical.map/1"
 SOURCES = ("captum", "inseq", "shap", "veridical")

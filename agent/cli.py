@@ -18,6 +18,7 @@ import click
 
 from ..errors import InputError, VeridicalError
 from . import telemetry
+from .audit.cli import audit
 from .cli_calibrate import calibrate, read_for
 from .cli_check import check
 from .cli_concepts import concepts
@@ -218,7 +219,7 @@ def show(record: Path, report: Path | None, as_json: bool) -> None:
     _say_written(report=report, hidden=as_json)
 
 
-for command in (calibrate, check, concepts, evaluate, verify, weights):
+for command in (audit, calibrate, check, concepts, evaluate, verify, weights):
     cli.add_command(command)
 
 

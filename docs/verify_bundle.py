@@ -4,8 +4,11 @@
 
 KEY is the log's verifier key as its operator published it, ``<origin>+<8 hex>+<base64>``, or a file that holds it.
 Without it the key inside the bundle is believed, which shows that the bundle is whole, not whose it is. Status 0 when
-all of it holds, 1 when something does not. The forms are specified in ``record.md`` and ``log.md`` beside this file.
+all of it holds, 1 when something does not. `verify` gives the arrays to whoever imports this file. The forms are
+specified in ``record.md`` and ``log.md`` beside it.
 """
+
+from __future__ import annotations
 
 import base64
 import hashlib
@@ -13,34 +16,33 @@ import io
 import json
 import math
 import pathlib
+import re
 import sys
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 
-MOST = 1 << 30  # bytes that a file, packed or not, may have
-CODINGS = ("exact", "fp16", "int8", "sparse")
+MOST = 1 << 30  # bytes that this reader takes, packed or not
+KINDS = "opened|decision|map|operator|keys|erasure|hold|retention|time|witness|note"
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1"}
+TYPES |= {"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?"}
 
 
-class Wrong(Exception):
-    """Something does not hold."""
-
-
-def need(holds, told):
+def need(holds: Any, told: str) -> None:
     """Raise unless something holds."""
     if not holds:
-        raise Wrong(told)
+        raise ValueError(told)
 
 
 # Ed25519, verification alone (RFC 8032, section 5.1.7), in extended coordinates (section 5.1.4).
-P = 2**255 - 19
-L = 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
-ROOT = pow(2, (P - 1) // 4, P)
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, ROOT = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
+Point = tuple[int, int, int, int]
 
 
-def add(a, b):
+def add(a: Point, b: Point) -> Point:
     """Add two points."""
     e, f = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
     g, h = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
@@ -48,26 +50,22 @@ def add(a, b):
     return w * x % P, y * z % P, x * y % P, w * z % P
 
 
-def times(n, point):
+def times(n: int, point: Point) -> Point:
     """Multiply a point."""
     total = (0, 1, 1, 0)
     while n:
-        if n & 1:
-            total = add(total, point)
+        total = add(total, point) if n & 1 else total
         point, n = add(point, point), n >> 1
     return total
 
 
-def point_of(code):
+def point_of(code: bytes) -> Point:
     """Decode a point (RFC 8032, section 5.1.3)."""
-    y = int.from_bytes(code, "little")
-    sign, y = y >> 255, y & ((1 << 255) - 1)
-    need(y < P, "a point that is none")
+    sign, y = code[31] >> 7, int.from_bytes(code, "little") % (1 << 255)
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
-    if (x * x - square) % P:
-        x = x * ROOT % P
-    need((x * x - square) % P == 0 and not (x == 0 and sign), "a point that is none")
+    x = x * ROOT % P if (x * x - square) % P else x
+    need(y < P and (x * x - square) % P == 0 and not (x == 0 and sign), "a point that is none")
     x = P - x if x & 1 != sign else x
     return x, y, 1, x * y % P
 
@@ -75,275 +73,304 @@ def point_of(code):
 BASE = point_of((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
-def signed(public, message, signature):
-    """Whether an Ed25519 signature holds."""
+def signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an Ed25519 signature holds, under a key that is not weak (of an order that divides 8)."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
     try:
-        need(len(public) == 32 and len(signature) == 64, "lengths")
         key, start, s = point_of(public), point_of(signature[:32]), int.from_bytes(signature[32:], "little")
-        need(s < L, "a number too large")
-    except Wrong:
+    except ValueError:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
     left, right = times(s, BASE), add(start, times(k, key))
-    return all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
+    same = all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
+    return same and s < L and times(8, key)[0] % P != 0
 
 
-# JSON, strictly; DSSE; in-toto statements.
-def unique(pairs):
-    """An object without a key that stands twice."""
-    found = dict(pairs)
-    need(len(found) == len(pairs), "a key stands twice in one object")
-    return found
+# JSON, strictly; base64; digests; names of keys.
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object in which no key stands twice."""
+    need(len(dict(pairs)) == len(pairs), "a key stands twice in one object")
+    return dict(pairs)
 
 
-def refuse(name):
-    """Refuse NaN and infinities."""
-    raise Wrong(f"{name} is not a JSON number")
+def parse(content: bytes) -> Any:
+    """Parse JSON, in which NaN and infinities are no numbers."""
+    return json.loads(content.decode(), object_pairs_hook=unique, parse_constant=lambda text: need(False, text))
 
 
-def parse(content, what):
-    """Parse JSON."""
-    try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise Wrong(f"{what} is not JSON: {error}") from error
-
-
-def unbase(text):
+def unbase(text: str) -> bytes:
     """Decode standard base64 that is written in the one right way."""
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (ValueError, TypeError) as error:
-        raise Wrong("malformed base64") from error
+    found = base64.b64decode(text, validate=True)
     need(base64.b64encode(found).decode() == text, "base64 that is not canonical")
     return found
 
 
-def key_id(public):
+def digest(content: bytes) -> str:
+    """SHA-256 as records and logs write it."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def key_id(public: bytes) -> str:
     """Name of a key in envelopes."""
     return "ed25519:" + hashlib.sha256(public).hexdigest()[:32]
 
 
-def opened(content, what):
-    """Payload and signatures of an envelope, and what was signed: DSSE's pre-authentication encoding."""
-    envelope = parse(content, what)
+# An entry: a DSSE envelope around an in-toto statement. Who may sign one, the entries of kind "keys" say.
+def entry_of(content: bytes, what: str) -> tuple[str, dict[str, Any], dict[str, bytes], bytes]:
+    """Kind, predicate and signatures of an entry, and what was signed: DSSE's pre-authentication encoding."""
+    envelope = parse(content)
+    plain = json.dumps(envelope, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    need(plain == content and len(envelope) == 3, f"{what}: its envelope is not in the one right form")
     kind, payload = envelope["payloadType"], unbase(envelope["payload"])
     need(kind == "application/vnd.in-toto+json", f"{what}: payload type {kind!r}")
-    message = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
-    statement = parse(payload, what)
+    statement, message = parse(payload), b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+    said, predicate = statement["predicateType"], statement["predicate"]
     need(statement["_type"] == "https://in-toto.io/Statement/v1", f"{what}: not an in-toto statement")
-    return statement, [(s["keyid"], unbase(s["sig"])) for s in envelope["signatures"]], message
+    need(re.fullmatch(f"urn:veridical:({KINDS}):1", said), f"{what}: its kind is {said!r}, not known here")
+    need(not predicate.get("critical"), f"{what}: it asks for what is not known here")
+    signatures = unique([(row["keyid"], unbase(row["sig"])) for row in envelope["signatures"]])
+    need(1 <= len(signatures) <= 8, f"{what}: {len(signatures)} signatures")
+    return said.split(":")[2], predicate, signatures, message
 
 
-# The tree (RFC 9162, section 2.1.3.2) and its signed heads (C2SP signed-note, tlog-checkpoint, tlog-proof).
-def leaf_of(content):
-    """Hash of a leaf."""
-    return hashlib.sha256(b"\0" + content).digest()
+class Keys:
+    """The log's keys, learnt entry by entry (``log.md``, "Keys")."""
+
+    def __init__(self, public: bytes) -> None:
+        first = key_id(public)
+        self.public, self.since, self.by = {first: public}, {first: 0}, {first: list[str]()}  # by: who brought it in
+        self.revoked: dict[str, tuple[int, int]] = {}  # entry from which it counts no more, entry that says so
+        self.holders = [(-1, first)]  # who signs the checkpoints of more entries than that number
+        self.signed: list[tuple[int, str]] = []
+
+    def check(self, at: int, signatures: dict[str, bytes], message: bytes, change: dict[str, Any] | None) -> None:
+        """Check an entry's signatures, and take in what it changes of the keys."""
+        new, public, act = "", b"", change["act"] if change else ""
+        if change and act != "revoked":
+            new, public = change["key"]["key_id"], unbase(change["key"]["public"])
+            need(act in ("rotated", "added") and new == key_id(public), f"entry {at}: no change that is known here")
+            need(new in signatures and new not in self.public, f"entry {at}: a new key must be new, and sign")
+        others = [name for name in signatures if name != new]
+        for name, signature in signatures.items():
+            need(name in self.public or (name == new and others), f"entry {at}: signed by the unknown key {name}")
+            right = signed(public if name == new else self.public[name], message, signature)
+            need(right, f"entry {at}: the signature by {name} does not hold")
+            self.signed.append((at, name))
+        if change and act == "revoked":
+            self.revoke(at, change["key"]["key_id"], change.get("from_entry"), others)
+        elif change:
+            old = change["replaced"] if act == "rotated" else others[0]
+            need(old in others, f"entry {at}: the key that is replaced did not sign")
+            self.public[new], self.since[new], self.by[new] = public, at, others
+            self.holders += [(at, new)] if act == "rotated" and old == self.holders[-1][1] else []
+
+    def revoke(self, at: int, key: str, start: int | None, signers: list[str]) -> None:
+        """Take in that a key's signatures count no more."""
+        start, last = at if start is None else start, min(at, self.revoked.get(key, (at + 1, 0))[0] - 1)
+        need(type(start) is int and self.since[key] < start <= last, f"entry {at}: it revokes from no such entry")
+
+        def rests(name: str) -> bool:  # on nothing but what this revocation takes away
+            by = self.by[name]
+            return bool(by) and all((other == key and self.since[name] >= start) or rests(other) for other in by)
+
+        firm = [name for name in signers if name != key and not rests(name)]
+        need(firm, f"entry {at}: a key is revoked by none but itself")
+        self.revoked[key] = start, self.revoked.get(key, (0, at))[1]
+        self.holders += [(at, firm[0])] if self.holders[-1][1] == key else []
+
+    def head(self, note: str, origin: str) -> tuple[int, bytes]:
+        """Size and root of a checkpoint (C2SP signed-note, tlog-checkpoint) that the right key has signed."""
+        body, _, lines = note.rpartition("\n\n")
+        named, size, root = f"{body}\n".split("\n")[:3]
+        need(named == origin and re.fullmatch("0|[1-9][0-9]{0,18}", size), "the checkpoint is another log's")
+        public = self.public[[name for since, name in self.holders if since < int(size)][-1]]
+        hint = hashlib.sha256(f"{origin}\n\1".encode() + public).digest()[:4]
+        for line in lines.split("\n")[:-1]:
+            dash, name, code = line.split(" ")
+            if (dash, name, unbase(code)[:4]) == ("\u2014", origin, hint):
+                need(signed(public, f"{body}\n".encode(), unbase(code)[4:]), "the checkpoint's signature does not hold")
+                return int(size), unbase(root)
+        raise ValueError("the checkpoint is not signed by the log's key")
 
 
-def root_from(leaf, number, size, path):
-    """Root that an inclusion proof leads to."""
-    need(0 <= number < size, "a number beyond the tree")
-    fn, sn, found = number, size - 1, leaf
-    for step in path:
-        need(sn > 0, "a proof that is too long")
-        if fn & 1 or fn == sn:
-            found = hashlib.sha256(b"\1" + step + found).digest()
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            found = hashlib.sha256(b"\1" + found + step).digest()
-        fn, sn = fn >> 1, sn >> 1
-    need(sn == 0, "a proof that is too short")
+def root_from(leaf: bytes, at: int, size: int, path: list[bytes]) -> bytes:
+    """Root that an inclusion proof (RFC 9162, section 2.1.3) leads to."""
+    need(0 <= at < size and (size > 1) == bool(path), "a proof of another length")
+    if size == 1:
+        return leaf
+    half = 1 << ((size - 1).bit_length() - 1)  # the left subtree's leaves: the largest power of two below the size
+    if at < half:
+        return hashlib.sha256(b"\1" + root_from(leaf, at, half, path[:-1]) + path[-1]).digest()
+    return hashlib.sha256(b"\1" + path[-1] + root_from(leaf, at - half, size - half, path[:-1])).digest()
+
+
+# The record: its arrays, and the words that were cut out of its result.
+def array_of(content: bytes, entry: dict[str, Any], name: str) -> np.ndarray:
+    """One array of a record, from the bytes as stored."""
+    shape, kind, count = entry["shape"], entry["coding"]["kind"], math.prod(entry["shape"])
+    need(8 * count <= MOST and entry["packed"] in (None, "zlib"), f"{name}: too large, or packed in an unknown way")
+    need(kind in ("exact", "fp16", "int8", "sparse"), f"{name} is coded as {kind!r}, which is not known here")
+    if entry["packed"]:
+        machine = zlib.decompressobj()
+        content = machine.decompress(content, 8 * count + 4105)  # what is declared, and a header
+        need(machine.eof and not machine.unused_data, f"{name}: cut short, or more than is declared")
+    start, held, end = 8 + int.from_bytes(content[:8], "little"), {}, 0
+    need(start <= min(4104, len(content)), f"{name}: a header that is too long")
+    for part, told in parse(content[8:start]).items():
+        need(told["data_offsets"][0] == end, f"{name}: tensors with gaps")
+        values, end = content[start + end : start + told["data_offsets"][1]], told["data_offsets"][1]
+        held[part] = np.frombuffer(values, TYPES[told["dtype"]]).reshape(told["shape"])
+    need(end == len(content) - start, f"{name}: bytes beside its tensors")
+    found = held.get("data", np.zeros(count))
+    if kind == "sparse":
+        need((np.diff(held["index"].astype(int)) > 0).all(), f"{name}: indices that do not rise")
+        found[held["index"]] = held["value"]
+    if kind != "exact":
+        found = (found.astype(float) * entry["coding"]["scale"]).astype(entry["dtype"]).reshape(shape)
+    need(found.dtype.name == entry["dtype"] and list(found.shape) == shape, f"{name}: not what its entry says")
+    need(np.isfinite(found).all(), f"{name}: values that are not finite")
     return found
 
 
-def head_of(note, publics):
-    """Origin, size and root of a checkpoint signed by one of these keys."""
-    body, _, lines = note.partition("\n\n")
-    body += "\n"
-    origin, size, root = body.split("\n")[:3]
-    for line in lines.splitlines():
-        dash, name, code = line.split(" ")
-        need(dash == "\u2014", "a signature line that is none")
-        code = unbase(code)
-        for public in publics:
-            hint = hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4]
-            if name == origin and code[:4] == hint and signed(public, body.encode(), code[4:]):
-                return origin, int(size), unbase(root)
-    raise Wrong("the checkpoint is not signed by the log's key")
-
-
-def proof_of(text):
-    """Number, path and checkpoint of a tlog-proof."""
-    lines, _, note = text.partition("\n\n")
-    lines = lines.split("\n")
-    need(lines[0] == "c2sp.org/tlog-proof@v1", "not a tlog-proof of version 1")
-    lines = lines[2:] if lines[1].startswith("extra ") else lines[1:]
-    need(lines[0].startswith("index "), "a proof without an index")
-    return int(lines[0][6:]), [unbase(line) for line in lines[1:]], note
-
-
-# The record's arrays.
-def unpacked(content, entry):
-    """Bytes of a safetensors file, inflated where they were packed, never beyond what is declared."""
-    if entry.get("packed") is None:
-        return content
-    need(entry["packed"] == "zlib", f"packed as {entry['packed']!r}")
-    most = 4 * 8 * math.prod(entry["shape"]) + 8192
-    need(most <= MOST, "an array that is too large")
-    machine = zlib.decompressobj()
-    found = machine.decompress(content, most)
-    need(machine.eof and not machine.unused_data, "a packed array that is cut short, or too large")
-    return found
-
-
-def tensors(content):
-    """Arrays of a safetensors file."""
-    length = int.from_bytes(content[:8], "little")
-    need(length <= 65536, "a header that is too long")
-    header, data = parse(content[8 : 8 + length], "safetensors header"), content[8 + length :]
-    kinds = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1"}
-    kinds |= {"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?"}
-    found = {}
-    for name, told in header.items():
-        start, end = told["data_offsets"]
-        need(0 <= start <= end <= len(data), "offsets beyond the file")
-        found[name] = np.frombuffer(data[start:end], kinds[told["dtype"]]).reshape(told["shape"])
-    return found
-
-
-def array_of(content, entry, name):
-    """One array of a record."""
-    held = tensors(unpacked(content, entry))
-    coding = entry.get("coding") or {"kind": "exact"}
-    need(coding["kind"] in CODINGS, f"{name} is coded as {coding['kind']!r}, which this reader does not know")
-    if coding["kind"] == "exact":
-        return held["data"].reshape(entry["shape"])
-    if coding["kind"] == "sparse":
-        found = np.zeros(math.prod(entry["shape"]))
-        found[held["index"]] = held["value"].astype(float) * coding["scale"]
-    else:
-        found = held["data"].astype(float) * coding["scale"]
-    return found.astype(entry["dtype"]).reshape(entry["shape"])
-
-
-def files_of(path):
-    """Members of the bundle by name, each held against its digest."""
-    with zipfile.ZipFile(io.BytesIO(pathlib.Path(path).read_bytes())) as bundle:
-        infos = bundle.infolist()
-        names = [info.filename for info in infos]
-        need(len(set(names)) == len(names), "a file stands twice in the bundle")
-        need(sum(info.file_size for info in infos) <= MOST, "the bundle is too large")
-        need(all(info.compress_type == zipfile.ZIP_STORED for info in infos), "a file of the bundle is compressed")
-        files = {info.filename: bundle.read(info) for info in infos}
-    index = parse(files.pop("bundle.json"), "bundle.json")
-    need(index["format"] == "veridical.bundle/1", f"format {index['format']!r}; this reads veridical.bundle/1")
-    need(set(index["files"]) == set(files), "the bundle's files are not those that it lists")
-    for name, told in index["files"].items():
-        need("sha256:" + hashlib.sha256(files[name]).hexdigest() == told["digest"], f"{name} was altered")
-    return index, files
-
-
-def verify(path, vkey=None):
-    """Verify a bundle; return its index and, for each decision, its predicate, manifest and arrays."""
-    index, files = files_of(path)
-    vkey = vkey or index["key"]
-    name, hint, code = vkey.rsplit("+", 2)
-    public = unbase(code)[1:]
-    need(hashlib.sha256(name.encode() + b"\n" + unbase(code)).hexdigest()[:8] == hint, "the verifier key is malformed")
-    keys, revoked, heads, decisions = {}, {}, set(), []
-    for told in sorted(index["entries"], key=lambda entry: entry["number"]):
-        number, content = told["number"], files[told["envelope"]]
-        statement, signatures, message = opened(content, f"entry {number}")
-        predicate = statement["predicate"]
-        if number == 0:
-            keys[key_id(unbase(predicate["key"]["public"]))] = unbase(predicate["key"]["public"])
-            need(public in keys.values(), "the log was not opened by the key given")
-        if statement["predicateType"] == "urn:veridical:keys:1" and predicate["act"] in ("rotated", "added"):
-            keys[predicate["key"]["key_id"]] = unbase(predicate["key"]["public"])
-        for who, signature in signatures:
-            need(who in keys, f"entry {number}: signed by the unknown key {who}")
-            need(number < revoked.get(who, number + 1), f"entry {number}: signed by a revoked key")
-            need(signed(keys[who], message, signature), f"entry {number}: its signature does not hold")
-        if statement["predicateType"] == "urn:veridical:keys:1" and predicate["act"] == "revoked":
-            start = predicate.get("from_entry")
-            revoked[predicate["key"]["key_id"]] = number if start is None else start
-        index_of, steps, note = proof_of(files[told["proof"]].decode())
-        need(index_of == number, f"entry {number}: its proof is another's")
-        heads.add((note, number, tuple(steps), leaf_of(content)))
-        if statement["predicateType"] == "urn:veridical:decision:1":
-            decisions.append((number, predicate, statement["subject"]))
-    known = {}
-    for note, number, steps, leaf in heads:
-        if note not in known:
-            known[note] = head_of(note, list(keys.values()))
-        origin, size, root = known[note]
-        need(origin == index["origin"] == name, "the checkpoint is another log's")
-        need(root_from(leaf, number, size, steps) == root, f"entry {number} is not in the tree")
-    return index, [(number, predicate, *_record(predicate, index, files)) for number, predicate, _ in decisions]
-
-
-def _record(predicate, index, files):
-    """Manifest and arrays of a decision; what was sealed or dropped is left out."""
-    def blob(digest):
-        return files.get("blobs/" + digest.removeprefix("sha256:"))
-
-    if blob(predicate["manifest"]) is None:
-        need(predicate["manifest"] in index["dropped"], "a manifest is missing, and nothing says that it was dropped")
-        return None, {}
-    content = blob(predicate["manifest"])
-    need("sha256:" + hashlib.sha256(content).hexdigest() == predicate["manifest"], "a manifest was altered")
-    manifest, arrays = parse(content, "manifest"), {}
+def record_of(said: dict[str, Any], files: dict[str, bytes], used: set[str]) -> tuple[dict, dict[str, np.ndarray]]:
+    """Manifest and arrays of a decision; what was dropped, or is sealed and not laid open, is left out."""
+    if "blobs/" + said["manifest"][7:] not in files:
+        return {}, {}
+    manifest, arrays = parse(files["blobs/" + said["manifest"][7:]]), {}
     need(manifest["format"] == "veridical.record/2", f"format {manifest['format']!r}; this reads veridical.record/2")
-    need(not set(manifest["critical"]) - {*CODINGS, "zlib", "sealed"}, "the record asks for what is not known here")
+    known = {"fp16", "int8", "sparse", "zlib", "sealed"}
+    need(set(manifest["critical"]) <= known, "the record asks for what is not known here")
+
+    def laid_open(part: dict[str, Any]) -> bytes | None:
+        name = "opened/" + part["commitment"][7:]
+        used.add(name)
+        right = name not in files or (digest(files[name]), len(files[name])) == (part["commitment"], part["bytes"] + 32)
+        need(right, f"{name} is not what was committed to")
+        return files[name][32:] if name in files else None  # without the salt
+
     for name, entry in manifest["arrays"].items():
-        if "blob" not in entry:
-            continue
-        held = blob(entry["blob"])
-        if held is None:
-            need(entry["blob"] in index["dropped"], f"{name} is missing, and nothing says that it was dropped")
-            continue
-        need("sha256:" + hashlib.sha256(held).hexdigest() == entry["blob"], f"{name} was altered")
-        arrays[name] = array_of(held, entry, name)
+        content = laid_open(entry["sealed"]) if "sealed" in entry else files.get("blobs/" + entry["blob"][7:])
+        if content is not None:
+            arrays[name] = array_of(content, entry, name)
+    texts = laid_open(manifest["sealed"]["texts"]) if manifest["sealed"] else None
+    for pointer, text in parse(texts).items() if texts else ():  # where words were cut out: RFC 6901
+        place, steps = manifest["result"], [s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:]]
+        for step in steps[:-1]:
+            place = place[int(step) if isinstance(place, list) else step]
+        last: Any = int(steps[-1]) if isinstance(place, list) else steps[-1]
+        need("\u2026" in place[last], f"nothing was cut out at {pointer}")
+        place[last] = text
+    told = manifest["id"], manifest["result"]["decision"]["action"], manifest["result"]["verdict"]["verdict"]
+    need(told == (said["id"], said["action"], said["verdict"]), "the entry says other than its record")
     return manifest, arrays
 
 
-def recheck(result):
-    """Compute again what needs no model: scores, the decision, and p-values from the recorded effects."""
-    logits = result["decision"]["logits"]
-    action = result["decision"]["action"]
+def recheck(result: dict[str, Any]) -> None:
+    """Compute again what needs no model: the score, the decision, and p-values from the recorded effects."""
+    logits, action = result["decision"]["logits"], result["decision"]["action"]
     rest = np.array([value for name, value in logits.items() if name != action])
     score = logits[action] - (rest.max() + np.log(np.exp(rest - rest.max()).sum()))
-    need(abs(score - result["decision"]["score"]) < 1e-4, "the score is not that of the logits")
-    need(max(logits, key=logits.get) == action, "the action is not the one with the highest score")
+    need(abs(score - result["decision"]["score"]) < 1e-4 * (1 + abs(score)), "the score is not that of the logits")
+    need(max(logits.values()) == logits[action], "the action is not the one with the highest score")
     for test in result["verdict"]["tests"]:
         as_low = sum(control["effect"] <= test["effect"] for control in test["controls"])
         need(abs((1 + as_low) / (1 + test["k"]) - test["p"]) < 1e-9, "a p-value is not that of its controls")
 
 
-def main(path, vkey=None):
-    """Print what a bundle holds, and whether it holds."""
-    if vkey and pathlib.Path(vkey).is_file():
-        vkey = pathlib.Path(vkey).read_text().strip()
+# The bundle: a ZIP archive whose every byte follows from its files.
+def files_of(path: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Index and files of a bundle, each held to its digest."""
+    need(pathlib.Path(path).stat().st_size <= MOST, "the bundle is too large for this reader")
+    content, again = pathlib.Path(path).read_bytes(), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as bundle, zipfile.ZipFile(again, "w") as copy:
+        infos = bundle.infolist()
+        stored = all(info.compress_type == zipfile.ZIP_STORED for info in infos)
+        need(stored and sum(info.file_size for info in infos) <= MOST, "a file is packed, or too large")
+        files = {info.filename: bundle.read(info) for info in infos}
+        for name in sorted(files, key=lambda name: (name != "bundle.json", name)):
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            copy.writestr(info, files[name])
+    need(again.getvalue() == content, "there are bytes in the bundle that none of its files account for")
+    index = parse(files.pop("bundle.json"))
+    need(index["format"] == "veridical.bundle/1", f"format {index['format']!r}; this reads veridical.bundle/1")
+    need(set(index["files"]) == set(files), "the bundle's files are not those that it lists")
+    for name, told in index["files"].items():
+        need(digest(files[name]) == told["digest"], f"{name} was altered")
+    return index, files
+
+
+def verify(path: str, vkey: str | None = None) -> tuple[dict[str, Any], list[tuple[int, dict, dict, dict]]]:
+    """Verify a bundle; return its index and, of each decision, its number, predicate, manifest and arrays."""
+    index, files = files_of(path)
+    origin, hint, code = (vkey or index["key"]).split("+", 2)
+    named = hashlib.sha256(f"{origin}\n".encode() + unbase(code)).hexdigest()[:8]
+    need(named == hint and unbase(code)[:1] == b"\1", "the verifier key is malformed")
+    need(origin == index["origin"], f"the key is of the log {origin}, the bundle of {index['origin']}")
+    numbers = [told["number"] for told in index["entries"]]
+    need(numbers[:1] == [0] and numbers == sorted(set(numbers)), "the entries are not in their order, from 0 on")
+    used, gone, wanted, leaves, notes = set[str](), set[str](), set[str](), [], set[str]()
+    decisions, keys = [], None
+    for at in numbers:
+        content, proof = files[f"entries/{at}.json"], files[f"proofs/{at}.tlog-proof"].decode()
+        used |= {f"entries/{at}.json", f"proofs/{at}.tlog-proof"}
+        kind, said, signatures, message = entry_of(content, f"entry {at}")
+        need((kind == "opened") == (at == 0), f"entry {at} is of kind {kind}; entry 0 opens the log, and no other")
+        if keys is None:
+            need((said["origin"], said["format"]) == (origin, "veridical.log/1"), "entry 0 opens another log")
+            keys = Keys(unbase(said["key"]["public"]))
+        keys.check(at, signatures, message, said if kind == "keys" else None)
+        head, note = proof.split("\n\n", 1)  # a tlog-proof
+        need(head.split("\n")[:2] == ["c2sp.org/tlog-proof@v1", f"index {at}"], f"entry {at}: its proof is another's")
+        leaves.append((at, hashlib.sha256(b"\0" + content).digest(), [unbase(x) for x in head.split("\n")[2:]]))
+        notes.add(note)
+        gone |= set(said["dropped"]) if kind == "retention" else set()
+        wanted |= {said["manifest"], *said["blobs"], *said["sealed"]} if kind in ("decision", "map") else set()
+        decisions += [(at, said)] if kind == "decision" else []
+    if keys is None or len(notes) != 1:
+        raise ValueError("the proofs are not under one checkpoint")
+    for at, name in keys.signed:  # a later entry may revoke a key from an earlier one on
+        start, says = keys.revoked.get(name, (at + 1, at))
+        need(at < start or at == says, f"entry {at}: signed by the revoked key {name}")
+    need(key_id(unbase(code)[1:]) in keys.public, "the key is none of this log's: the bundle is somebody else's")
+    size, root = keys.head(notes.pop(), origin)
+    for at, leaf, steps in leaves:
+        need(root_from(leaf, at, size, steps) == root, f"entry {at} is not in the tree")
+    for blob in wanted:
+        content = files.get("blobs/" + blob[7:])
+        need(content is not None or blob in gone, f"blob {blob} is missing, and no entry says that it was dropped")
+        need(content is None or digest(content) == blob, f"blob {blob} was altered")
+        used.add("blobs/" + blob[7:])
+    found = [(at, said, *record_of(said, files, used)) for at, said in decisions]
+    need(set(files) <= used, "there are files that no entry names")
+    return index, found
+
+
+def main(path: str, vkey: str | None = None) -> int:
+    """Say what a bundle holds, and whether it holds."""
+    lines = []
     try:
+        vkey = pathlib.Path(vkey).read_text().strip() if vkey and pathlib.Path(vkey).is_file() else vkey
         index, decisions = verify(path, vkey)
-        for _, _, manifest, _ in decisions:
-            if manifest:
-                recheck(manifest["result"])
-    except (Wrong, OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError) as error:
-        print(f"NOT VERIFIED: {error!r}" if not isinstance(error, Wrong) else f"NOT VERIFIED: {error}")
+        for at, said, manifest, arrays in decisions:
+            lines.append(f"\n#{at}  {said['time']}  {said['action']}, {said['verdict']}  ({said['id']})")
+            if not manifest:
+                lines.append("The record was dropped; an entry says so.")
+                continue
+            recheck(manifest["result"])
+            lines.append(manifest["result"]["justification"]["text"])
+            for name, entry in sorted(manifest["arrays"].items()):
+                form = f"{entry['dtype']:<8} {'x'.join(map(str, entry['shape'])):<14} {entry['unit'] or '-':<10}"
+                held = arrays.get(name, np.zeros(0))
+                span = f"{held.min():.4g} to {held.max():.4g}" if held.size else "sealed, or dropped"
+                lines.append(f"  {name:<32} {form} {span}")
+    except Exception as error:  # noqa: BLE001  # whatever goes wrong, it is not verified
+        sys.stdout.write(f"NOT VERIFIED: {error if type(error) is ValueError else repr(error)}\n")
         return 1
-    print(f"Verified: {len(index['entries'])} entries of {index['origin']}")
-    for number, predicate, manifest, arrays in decisions:
-        print(f"\n#{number}  {predicate['time']}  {predicate['action']}, {predicate['verdict']}  ({predicate['id']})")
-        if manifest:
-            print(manifest["result"]["justification"]["text"])
-        for name, values in sorted(arrays.items()):
-            unit = manifest["arrays"][name].get("unit") or "-"
-            print(f"  {name:<32} {values.dtype!s:<8} {'x'.join(map(str, values.shape)):<16} {unit}")
     if not vkey:
-        print("\nThe key was the bundle's own: this shows that nothing was changed since, not who wrote it.")
+        lines.append("\nThe key was the bundle's own: this shows that nothing was changed since, not who wrote it.")
+    sys.stdout.write("\n".join([f"Verified: {len(index['entries'])} entries of {index['origin']}", *lines, ""]))
     return 0
 
 

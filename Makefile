@@ -11,7 +11,7 @@ export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-latency benchmark-matches benchmark-names benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-verdicts calibrate-courier concepts-courier clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-kills benchmark-latency benchmark-log benchmark-matches benchmark-names benchmark-precision benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-tamper benchmark-verdicts calibrate-courier concepts-courier fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,21 @@ benchmark-conservation: $(READY) ## measure sums and shares of senses on 200 sce
 
 benchmark-delay: $(READY) ## measure at which delay each method loses a cause
 	$(BIN)/python -m benchmarks.delay
+
+benchmark-kills: $(READY) ## kill writers and the server while they append, and see whether anything acknowledged is lost
+	$(BIN)/python -m benchmarks.kills
+
+benchmark-log: $(READY) ## measure appends, verifying and proofs of the log, to a million entries
+	$(BIN)/python -m benchmarks.log_speed
+
+benchmark-precision: $(READY) ## measure bytes per record at each precision, and what is lost by it
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.precision
+
+benchmark-tamper: $(READY) ## change single bytes everywhere, and see whether each change is found for the right reason
+	$(BIN)/python -m benchmarks.tamper
+
+fuzz: $(READY) ## feed the readers what nobody would write, for ten minutes
+	$(BIN)/python -m benchmarks.fuzz --minutes 10
 
 benchmark-matches: $(READY) ## measure whether regions, sounds and words of one meaning find each other
 	$(BIN)/python -m benchmarks.matches

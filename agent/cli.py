@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,14 +23,15 @@ from .cli_calibrate import calibrate, read_for
 from .cli_check import check
 from .cli_concepts import concepts
 from .cli_evaluate import evaluate
-from .cli_explain_options import at_length, check_asked, concept_options, known_of, why_not_lines, why_not_told
+from .cli_explain_options import check_asked, concept_options, known_of
 from .cli_log_options import keep_options, keeping, kept
 from .cli_options import ManyValues, given_senses, json_option, load_observed, observation_options
+from .cli_told import place_of, print_result, say_written
 from .cli_verify import verify
 from .cli_weights import weights
 
 if TYPE_CHECKING:
-    from ..concepts.sentences import Length
+    pass
 
 __all__ = ["cli", "main"]
 
@@ -125,7 +126,7 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
         with _progress(hidden=quiet) as advance:
             explanation = explained(system, seen, settings, progress=advance)
     result, arrays = explanation.to_dict(), explanation.arrays()
-    receipt, failed = kept(log, result, arrays, system)
+    logged, failed = kept(log, result, arrays, system)
     if report:
         write_report(report, result, arrays)
     if record:
@@ -133,8 +134,15 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
     if options["graph"]:
         Explanation(result, arrays).export_graph(options["graph"])
     first = "" if observation else f"No input was given: this is {name}'s own example.\n\n"
-    _print(result, as_json=as_json, quiet=quiet, first=first, length=options["length"], why_not=options["why_not"])
-    _say_written(report=report, record=record, graph=options["graph"], log=receipt, hidden=as_json or quiet)
+    print_result(
+        {**result, **logged},
+        as_json=as_json,
+        quiet=quiet,
+        first=first,
+        length=options["length"],
+        why_not=options["why_not"],
+    )
+    say_written(report=report, record=record, graph=options["graph"], log=place_of(logged), hidden=as_json or quiet)
     if failed:
         raise failed
 
@@ -215,8 +223,8 @@ def show(record: Path, report: Path | None, as_json: bool) -> None:
     result, arrays = read_record(record)
     if report:
         write_report(report, result, arrays)
-    _print(result, as_json=as_json)
-    _say_written(report=report, hidden=as_json)
+    print_result(result, as_json=as_json)
+    say_written(report=report, hidden=as_json)
 
 
 for command in (audit, calibrate, check, concepts, evaluate, verify, weights):
@@ -241,40 +249,6 @@ def _progress(*, hidden: bool) -> Iterator[Callable[[str, float], None] | None]:
             bar.update(task, description=f"{stage:<10}", completed=done + min(max(share, 0.0), 1.0))
 
         yield advance
-
-
-def _print(
-    result: Mapping[str, Any],
-    *,
-    as_json: bool,
-    quiet: bool = False,
-    first: str = "",
-    length: Length = "medium",
-    why_not: str | None = None,
-) -> None:
-    """Print a result to stdout, in words or as JSON; with it why another action was not chosen, if that is asked."""
-    if as_json:
-        from .record import plain
-
-        told = result if why_not is None else {**result, "why_not": why_not_told(result, why_not)}
-        click.echo(json.dumps(plain(told), indent=2, allow_nan=False))
-    elif not quiet:
-        from rich.console import Console
-
-        from .terminal import render, tidy
-
-        seen = Console(file=sys.stdout)
-        encoding, width, color = seen.encoding, min(seen.width, 100), seen.color_system is not None
-        text = render(at_length(result, length), width=width, color=color, encoding=encoding)
-        last = "" if why_not is None else why_not_lines(result, why_not, width)
-        click.echo(tidy(first, encoding) + text + tidy(last, encoding), nl=False, color=color)
-
-
-def _say_written(*, hidden: bool, **written: Path | str | None) -> None:
-    """Say on stderr what was written where."""
-    for name, path in written.items():
-        if path and not hidden:
-            click.echo(f"{name}: {path}", err=True)
 
 
 def main() -> NoReturn:

@@ -96,7 +96,7 @@ class Keeping:
         from .record.context import Context
 
         context = Context(
-            id=result["id"],
+            **({"id": result["id"]} if "id" in result else {}),
             start=self.started[0],
             end=_now(),
             monotonic=(self.started[1], time.monotonic_ns()),
@@ -124,10 +124,8 @@ def keeping(options: Mapping[str, Any]) -> Keeping | None:
             name = (given or ["precision"])[0].removesuffix("_url").removesuffix("s")
             raise InputError(f"--no-log and --{name}: nothing is written into the log; give one of the two")
         return None
-    from .log.log import Log
-
     return Keeping(
-        Log.open(url=options["log_url"]),
+        _writable(options["log_url"]),
         options["subject"],
         labels,
         options["precision"],
@@ -136,25 +134,43 @@ def keeping(options: Mapping[str, Any]) -> Keeping | None:
     )
 
 
+def _writable(url: str | None) -> Log:
+    """Open the log, and see that it can be signed and written."""
+    import os
+
+    from .log.dsse import key_id_of
+    from .log.log import Log
+
+    log = Log.open(url=url)
+    try:
+        log.keys.find(key_id_of(log.note_key.public))
+        log.database.write_patiently(lambda connection: None)  # takes the lock, as every append does
+        if not os.access(log.home, os.W_OK):
+            raise RecordError(f"{log.home} cannot be written; give this user the right to it, or set VERIDICAL_HOME")
+    except BaseException:
+        log.close()
+        raise
+    return log
+
+
 def kept(
-    log: Keeping | None, result: dict[str, Any], arrays: Mapping[str, np.ndarray], system: System
-) -> tuple[str | None, VeridicalError | None]:
-    """Append a decision, and say in its result where it stands, under ``logged``.
+    log: Keeping | None, result: Mapping[str, Any], arrays: Mapping[str, np.ndarray], system: System
+) -> tuple[dict[str, Any], VeridicalError | None]:
+    """Append a decision, and say where it stands.
 
     Returns:
-        What to tell of it, None where there is no log; and what went wrong, to be raised once the explanation is told:
-        whoever waited for it gets it, and learns that it is not in the log.
+        ``{"logged": {"entry", "id", "origin"}}``, empty where there is no log; and what went wrong, to be raised once
+        the explanation is told: whoever waited for it gets it, and learns that it is not in the log.
     """
     if log is None:
-        return None, None
+        return {}, None
     try:
         receipt = log.keep(result, arrays, system)
     except VeridicalError as error:
-        return None, RecordError(f"the decision is explained, but it is NOT in the log: {error}")
+        return {}, RecordError(f"the decision is explained, but it is NOT in the log: {error}")
     finally:
         log.log.close()
-    result["logged"] = {"entry": receipt.number, "id": receipt.id, "origin": log.log.origin}
-    return f"entry {receipt.number} of {log.log.origin}, id {receipt.id}", None
+    return {"logged": {"entry": receipt.number, "id": receipt.id, "origin": log.log.origin}}, None
 
 
 def labels_of(given: tuple[str, ...]) -> dict[str, str]:

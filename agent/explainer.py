@@ -60,6 +60,8 @@ class Settings:
         salt: of the control edits. By default a fresh one is drawn after the commitment; a function is asked for it
             then, with the commitment's digest, such as a log for its head (`agent.logged.head_salt`); a text is a fixed
             one, for repeating a verification.
+        input_salts: of the digests of the signals, by sense, hexadecimal; drawn afresh by default. With those of an
+            earlier result, and its salt, the same controls come again.
     """
 
     ladder: LadderSettings = field(default_factory=LadderSettings)
@@ -69,6 +71,7 @@ class Settings:
     known: Known = field(default_factory=Known)
     reference: Reference | None = None
     salt: str | Callable[[str], str] | None = None
+    input_salts: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Clock:
@@ -284,6 +287,8 @@ class ExplanationAgent:
 
     def _input_salt(self, sense: str) -> str:
         """Draw the salt of a signal's digest; follow from the fixed one, where there is one."""
+        if sense in self.settings.input_salts:
+            return self.settings.input_salts[sense]
         if isinstance(self.settings.salt, str):
             return sha256(f"{self.settings.salt}|{sense}".encode()).hexdigest()[:32]
         return os.urandom(16).hex()

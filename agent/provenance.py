@@ -16,7 +16,7 @@ from .record.context import libraries
 __all__ = ["preprocessing_of", "provenance_of", "weights_of"]
 
 _PLAIN = (bool, int, float, str, type(None))
-_known: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[Any, tuple[Any, dict[str, str]]] = weakref.WeakKeyDictionary()
 
 
 def provenance_of(system: System) -> dict[str, Any]:
@@ -45,15 +45,17 @@ def provenance_of(system: System) -> dict[str, Any]:
 def weights_of(system: System) -> dict[str, str]:
     """Return the SHA-256 of the parameters and buffers of each part of a system, by the part's name.
 
-    They are computed once: a system is held still while it is explained.
+    They are computed once, and again when a tensor was exchanged or written to since.
     """
+    parts = dict(_parts(system))
+    state = [(name, key, *_version(value)) for name, part in parts.items() for key, value in part.state_dict().items()]
     try:
-        if system in _known:
-            return _known[system]
+        if system in _known and _known[system][0] == state:
+            return _known[system][1]
     except TypeError:  # cannot be weakly referred to, or hashed: then anew each time
-        return {name: _digest(module) for name, module in _parts(system)}
-    found = {name: _digest(module) for name, module in _parts(system)}
-    _known[system] = found
+        return {name: _digest(module) for name, module in parts.items()}
+    found = {name: _digest(module) for name, module in parts.items()}
+    _known[system] = state, found
     return found
 
 
@@ -80,6 +82,11 @@ def _parts(system: System) -> Iterator[tuple[str, torch.nn.Module]]:
     for name, value in sorted(vars(system).items()) if hasattr(system, "__dict__") else ():
         if isinstance(value, torch.nn.Module):
             yield name, value
+
+
+def _version(value: torch.Tensor) -> tuple[int, int]:
+    """Where a tensor lies, and how often it was written to, as autograd counts; inference tensors are not counted."""
+    return value.data_ptr(), 0 if value.is_inference() else value._version
 
 
 def _digest(module: torch.nn.Module) -> str:

@@ -191,7 +191,9 @@ def prove(which: str | None, as_json: bool, **options: Any) -> None:
     """
     check, old = options["check"], options["consistency"]
     if (check is not None and (old is not None or which)) or (check is None and old is None and which is None):
-        raise InputError("prove: name an entry, or give --consistency OLD [NEW], or --check FILE --entry FILE --key KEY")
+        raise InputError(
+            "prove: name an entry, or give --consistency OLD [NEW], or --check FILE --entry FILE --key KEY"
+        )
     if check is not None:
         _check(check, options, as_json=as_json)
     elif old is not None:

@@ -43,6 +43,7 @@ def act(which: str, what: str, who: str, reason: str, action: str | None, as_jso
     """Write down what an operator did about a decision, as an entry of the log."""
     from ..log.statement import new_statement
     from .reading import read_decision
+    from .told import did
 
     if action is not None and what != "overridden":
         raise InputError(f"--action goes with overridden: what was {what} has no other action in its place")
@@ -56,7 +57,7 @@ def act(which: str, what: str, who: str, reason: str, action: str | None, as_jso
     if as_json:
         print_json({"entry": receipt.number, "id": receipt.id, "about": entry.statement.id})
     else:
-        say(f"entry {receipt.number}: {who} {what} the decision of entry {entry.number}")
+        say(f"entry {receipt.number}: {who} {did(what)} the decision of entry {entry.number}")
 
 
 @click.command()

@@ -115,8 +115,8 @@ def witness(key_file: Path, name: str | None, as_json: bool, **options: Any) -> 
         _check_grown(log, memory, head)
         text = cosign(note, name, signer.sign, signer.public, int(time.time()))
         check_cosignature(text, told)
+        write_file(memory, note, quiet=True)  # before the cosignature is anywhere: a witness must not forget
         log.keep_witnessed(head.size, name, text)
-    write_file(memory, note)
     if as_json:
         print_json({"size": head.size, "root": head.root.hex(), "witness": told.vkey(), "note": text})
     else:

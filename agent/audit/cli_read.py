@@ -18,7 +18,7 @@ __all__ = ["diff", "list_entries", "query", "show"]
 
 
 @click.command("list")
-@click.option("--kind", metavar="KIND", help="Only entries of this kind: decision, operator, keys, erasure …")
+@click.option("--kind", metavar="KIND", help="Only entries of this kind, such as decision, operator, keys or erasure.")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="The most entries; 0 for all.")
 @log_options
 @json_option
@@ -82,11 +82,26 @@ def show(
         if decision is not None and target is not None and save_array is not None:
             save(decision.arrays([save_array[0]])[save_array[0]], save_array[0], target)
         if decision is not None and report:
-            from ..report import write_report
-
-            write_report(report, decision.result, decision.arrays())
-            click.echo(f"report: {report}", err=True)
+            _report(decision, report)
         _shown(log, entry, decision, size, as_json=as_json, arrays=arrays)
+
+
+def _report(decision: Decision, path: Path) -> None:
+    """Draw the report of a decision from what the log holds of it."""
+    from jinja2 import TemplateError
+
+    from ...errors import RecordError
+    from ..report import write_report
+    from .terminal import malformed
+
+    result, arrays = decision.result, decision.arrays()
+    try:
+        with malformed(f"the report of {decision.where} cannot be drawn"):
+            write_report(path, result, arrays)
+    except TemplateError as error:
+        told = f"the report of {decision.where} cannot be drawn: {error}; its result is not of its form"
+        raise RecordError(told) from error
+    click.echo(f"report: {path}", err=True)
 
 
 def _shown(log: Any, entry: Any, decision: Decision | None, size: int, *, as_json: bool, arrays: bool) -> None:

@@ -21,7 +21,8 @@ _OWN = {"time", "clock"}  # what an entry of a decision says of its own, not of 
 class Contents:
     """Checks what entries refer to; to be handed to `verify_log`.
 
-    What was checked once is not checked again: blobs are remembered by digest, records by that of their manifest.
+    Blobs are remembered by digest and not checked again, so that one of these is for one log or bundle. A record is
+    held against every entry that names it: it is one entry's, and any other says something else than it.
 
     Args:
         deep: whether records are read and checked against themselves (`recheck_content`), or only their bytes.
@@ -30,7 +31,6 @@ class Contents:
     def __init__(self, deep: bool = True) -> None:
         self.deep = deep
         self._sound: set[str] = set()
-        self._read: dict[str, list[Problem]] = {}
 
     def __call__(
         self, statement: Statement, number: int, holder: Holder, count: Callable[[str], Any]
@@ -43,6 +43,9 @@ class Contents:
         if not all(isinstance(digest, str) for digest in digests):
             yield Problem("format", f"entry {number}: it does not name its blobs by digest", number, statement.id)
             return
+        if predicate["manifest"] not in dict(statement.subjects).values():
+            told = f"entry {number}: its statement is about something else than its manifest"
+            yield Problem("content", told, number, statement.id)
         whole = True
         for digest in digests:
             found = self._blob(digest, number, statement.id, holder, count)
@@ -73,14 +76,6 @@ class Contents:
         self, statement: Statement, number: int, holder: Holder, count: Callable[[str], Any]
     ) -> Iterator[Problem]:
         """Read a record, and hold it against its entry and against itself."""
-        digest = statement.predicate["manifest"]
-        if digest not in self._read:
-            self._read[digest] = list(self._fresh(statement, number, holder, count))
-        yield from self._read[digest]
-
-    def _fresh(
-        self, statement: Statement, number: int, holder: Holder, count: Callable[[str], Any]
-    ) -> Iterator[Problem]:
         from ..record.frame import read_manifest
         from ..record.manifest import read_arrays, read_result
         from ..record.summary import summary_of
@@ -131,8 +126,9 @@ def _list(value: Any) -> list[Any]:
 def _differences(told: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
     """Where the entry says other than its record."""
     for name, value in record.items():
-        if name not in _OWN and told.get(name) != value:
-            yield f"{name} is {_short(told.get(name))} in the entry, {_short(value)} in its record"
+        at = "decided" if name == "time" and "decided" in told else name  # `time` itself is when the entry was written
+        if at not in _OWN and told.get(at) != value:
+            yield f"{at} is {_short(told.get(at))} in the entry, {_short(value)} in its record"
 
 
 def _short(value: Any) -> str:

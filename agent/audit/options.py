@@ -155,8 +155,8 @@ def read_keys(given: str, option: str = "--key") -> list[NoteKey]:
     return keys
 
 
-def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file, whole or not at all; one that is there already is replaced.
+def write_file(path: Path, content: str | bytes, *, quiet: bool = False) -> None:
+    """Write a file, whole or not at all, and say so on stderr; one that is there already is replaced.
 
     Raises:
         RecordError: it cannot be written.
@@ -174,4 +174,5 @@ def write_file(path: Path, content: str | bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-    click.echo(f"written: {path}", err=True)
+    if not quiet:
+        click.echo(f"written: {path}", err=True)

@@ -276,15 +276,12 @@ def _of_kind(log: Log, kind: str) -> Iterator[tuple[int, Statement]]:
 
 def _coding(entry: Mapping[str, Any]) -> str:
     coding = entry["coding"]
-    told = str(coding["kind"])
-    if coding.get("kept"):
+    told, loss = str(coding["kind"]), coding.get("loss")
+    if isinstance(coding.get("kept"), int):
         told += f" {coding['kept']}"
-    loss = coding.get("loss")
-    if isinstance(loss, Mapping):
-        rank = loss.get("rank")
-        told += f", off by {loss.get('max', 0):.2g} at most"
-        told += f", rank {rank:.4f}" if isinstance(rank, float | int) else ""
-    return told
+    most, rank = (loss.get(key) if isinstance(loss, Mapping) else None for key in ("max", "rank"))
+    told += f", off by {most:.2g} at most" if isinstance(most, float | int) else ""
+    return told + (f", rank {rank:.4f}" if isinstance(rank, float | int) else "")
 
 
 def _list(value: Any) -> list[Any]:

@@ -105,7 +105,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], wide: int | 
 
 
 def pairs(rows: Iterable[tuple[str, str]], wide: int | None = None) -> list[str]:
-    """Set names and what is said of them, wrapped beside the names."""
+    """Set names and what is said of them, wrapped beside the names; a name with a ✗ stands out."""
     import textwrap
 
     told = [(clean(name), clean(value)) for name, value in rows]
@@ -114,7 +114,8 @@ def pairs(rows: Iterable[tuple[str, str]], wide: int | None = None) -> list[str]
     lines = []
     for name, value in told:
         wrapped = textwrap.wrap(value, max(wide - indent, 20)) or [""]
-        lines.append(paint(_set(name, indent, False), dim=True) + wrapped[0])
+        bad = name.startswith("✗")
+        lines.append(paint(_set(name, indent, False), "✗" if bad else None, dim=not bad) + wrapped[0])
         lines += [" " * indent + line for line in wrapped[1:]]
     return lines
 

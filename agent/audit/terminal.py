@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import RecordError
+from ...errors import RecordError, VeridicalError
 from ..wording import clean
 from .tables import Column, heading, paint, pairs, say, table, width
 from .told import act_told, gist, said, verdict_told, when
@@ -47,14 +49,15 @@ def as_row(log: Log, row: Row) -> dict[str, Any]:
 
 
 def told_rows(log: Log, rows: Sequence[Row]) -> list[str]:
-    """Rows of a log as a table."""
+    """Rows of a log as a table; a narrow terminal gets times to the minute and verdicts as their marks."""
+    narrow = width() < 80
     cells = [
         (
             str(row.number),
-            when(row.time),
+            when(row.time)[5:16] if narrow else when(row.time),
             row.kind,
             row.action or "",
-            verdict_told(row.verdict),
+            verdict_told(row.verdict)[: 1 if narrow else None],
             row.system or "",
             _gist(log, row),
         )
@@ -154,18 +157,29 @@ def told_decision(decision: Decision) -> Iterable[str]:
 
 def _rendered(result: Mapping[str, Any]) -> str:
     """The explanation as `veridical explain` prints it."""
-    import os
-
     from ..terminal import render
 
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    try:
+    with malformed("the record's result cannot be told"):
         return render(result, width=min(width(), 100), color=color, encoding=encoding).rstrip("\n")
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+
+
+@contextlib.contextmanager
+def malformed(what: str) -> Iterator[None]:
+    """Say in words that a record is not of its form: it is untrusted, and what tells of it believes its form.
+
+    Raises:
+        RecordError: whatever went wrong within, with ``what`` before it.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, VeridicalError):
+            raise
         raise RecordError(
-            f"the record's result cannot be told: {clean(repr(error))[:120]}; its members are not of the form of "
-            "veridical.explanation/1: `veridical audit verify` says more"
+            f"{what}: {clean(repr(error))[:120]}; its members are not of the form of veridical.explanation/1: "
+            "`veridical audit verify` says more"
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..wording import CAUSES, MARKS, nats, percent
 
-__all__ = ["act_told", "cause_told", "gist", "said", "verdict_told", "when"]
+__all__ = ["act_told", "cause_told", "did", "gist", "said", "verdict_told", "when"]
 
 _DONE = {
     "accepted": "accepted",
@@ -46,25 +46,30 @@ def gist(kind: str, predicate: Mapping[str, Any]) -> str:
         return f"{_text(get('act'))} by {_text(get('who'))}: {_text(get('reason'))}"
     if kind == "keys":
         key = get("key")
-        return f"{_text(get('act'))} {_text(key.get('key_id') if isinstance(key, Mapping) else '')}"
+        return f"{_text(get('act'))} {_short(key.get('key_id') if isinstance(key, Mapping) else '')}"
     if kind == "erasure":
-        return f"{_text(get('act'))}, {_text(get('subject'))}, by {_text(get('who'))}"
+        return f"{_text(get('act'))}, {_short(get('subject'))}, by {_text(get('who'))}"
     if kind == "hold":
         what = f"#{get('hold')}" if get("hold") is not None else _held(predicate)
         return f"{_text(get('act'))} {what}, by {_text(get('who'))}"
     if kind == "retention":
         dropped = get("dropped")
-        what = f"{len(dropped)} blobs" if isinstance(dropped, list) and dropped else _text(get("subject"))
+        what = f"{len(dropped)} blobs" if isinstance(dropped, list) and dropped else _short(get("subject"))
         return f"{_text(get('rule'))}: {what}"
     if kind == "time":
         return f"stamped by {_text(get('authority'))}"
     return ("the log begins" if kind == "opened" else "") or _text(get("name")) or _text(get("text"))
 
 
+def did(act: str) -> str:
+    """What an act is called of somebody who did it: ``overrode``."""
+    return _DONE.get(act, act)
+
+
 def act_told(predicate: Mapping[str, Any]) -> str:
     """An operator's act as a sentence."""
     act = _text(predicate.get("act"))
-    told = f"{_text(predicate.get('who'))} {_DONE.get(act, act)} the decision"
+    told = f"{_text(predicate.get('who'))} {did(act)} the decision"
     if predicate.get("action"):
         told += f"; in its place: {_text(predicate.get('action'))}"
     return f"{told}. Reason: {_text(predicate.get('reason'))}"
@@ -86,7 +91,7 @@ def said(kind: str, predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _decision(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
-    system, policy, labels = (predicate.get(key) or {} for key in ("system", "policy", "labels"))
+    system, policy, labels, shares = (_object(predicate.get(k)) for k in ("system", "policy", "labels", "shares"))
     score, probability = predicate.get("score"), predicate.get("probability")
     told = _text(predicate.get("action"))
     if isinstance(probability, float | int):
@@ -102,9 +107,9 @@ def _decision(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("labels", ", ".join(f"{k}={v}" for k, v in sorted(labels.items()))))
     rows.append(("subject", _text(predicate.get("subject")) or "none"))
     rows.append(("trigger", _text(predicate.get("trigger"))))
-    shares = predicate.get("shares")
-    if isinstance(shares, Mapping) and shares:
-        rows.append(("shares", ", ".join(f"{k} {nats(float(v))}" for k, v in shares.items())))
+    if shares:
+        told = (f"{k} {nats(float(v)) if isinstance(v, float | int) else _text(v)}" for k, v in shares.items())
+        rows.append(("shares", ", ".join(told)))
     flags = predicate.get("flags")
     if isinstance(flags, list) and flags:
         rows.append(("flags", ", ".join(map(_text, flags))))
@@ -117,8 +122,19 @@ def _decision(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _held(predicate: Mapping[str, Any]) -> str:
     if predicate.get("scope"):
         return _text(predicate["scope"])
-    found = [*(predicate.get("subjects") or ()), *(predicate.get("records") or ())]
-    return ", ".join(map(_text, found[:2])) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
+    found = [one for key in ("subjects", "records") if isinstance(predicate.get(key), list) for one in predicate[key]]
+    return ", ".join(map(_short, found[:2])) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _short(value: Any) -> str:
+    """The beginning of a pseudonym, a key's id or a record's: enough to tell it from others in a list."""
+    text = _text(value)
+    most = 16 if text.startswith("ed25519:") else 10
+    return f"{text[:most]}…" if len(text) > most + 8 else text
 
 
 def _plain(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import IntegrityError, RecordError
 from ..record.canonical import canonical_json, digest_of
-from .bundle_file import FORMAT, INDEX, Bundle, pack_bundle, read_bundle
+from .bundle_file import FORMAT, INDEX, Bundle, entry_of, pack_bundle, read_bundle
 from .dsse import from_base64, read_envelope
 from .merkle import leaf_hash
 from .note import NoteKey
@@ -23,6 +23,9 @@ from .verified import Absent, Contents, Problem, Verification
 
 if TYPE_CHECKING:
     from .log import Log
+
+SALT = 32
+"""Bytes of the salt before what is laid open."""
 
 __all__ = ["FORMAT", "Bundle", "read_bundle", "verify_bundle", "write_bundle"]
 
@@ -61,7 +64,7 @@ def write_bundle(log: Log, numbers: Iterable[int], path: str | Path, *, signals:
     for number in sorted(wanted):
         files[f"entries/{number}.json"] = log.entry(number).envelope
         files[f"proofs/{number}.tlog-proof"] = log.prove(number, size).text().encode()
-        entries.append({"number": number, "envelope": f"entries/{number}.json", "proof": f"proofs/{number}.tlog-proof"})
+        entries.append(entry_of(number))
     index = {
         "format": FORMAT,
         "origin": log.origin,
@@ -158,13 +161,15 @@ def _verify(bundle: Bundle, key: NoteKey | None, contents: Contents | None, foun
     trust: Trust | None = None
     gone: set[str] = set()
     absent: list[Absent] = []
-    last = NoteKey.read(bundle.index["key"])
-    found.key = (key or last).vkey()
+    key = key or NoteKey.read(bundle.index["key"])
+    found.key = key.vkey()
 
     def count(what: str) -> None:
         setattr(found, what, getattr(found, what) + 1)
 
     notes: dict[str, Any] = {}
+    ids: dict[str, int] = {}
+    named: set[str] = set()
     for entry in bundle.index["entries"]:
         number, where = entry["number"], f"entry {entry['number']}"
         try:
@@ -177,9 +182,14 @@ def _verify(bundle: Bundle, key: NoteKey | None, contents: Contents | None, foun
                 trust.learn(statement, envelope, number)
             else:
                 trust.check(envelope, number, where)
+                trust.learn(
+                    statement, envelope, number
+                )  # nothing of keys; but another entry may say that it is the first
             proof = read_proof(bundle.files[f"proofs/{number}.tlog-proof"].decode("utf-8"))
             if proof.number != number:
                 raise IntegrityError(f"{where}: its proof is that of entry {proof.number}", "order", number)
+            if ids.setdefault(statement.id, number) != number:
+                raise IntegrityError(f"{where} is entry {ids[statement.id]} once more", "order", number)
             notes.setdefault(proof.checkpoint, []).append((number, proof, leaf_hash(content)))
         except UnicodeDecodeError:
             found.problems.append(Problem("tree", f"{where}: its proof is no text", number))
@@ -190,7 +200,9 @@ def _verify(bundle: Bundle, key: NoteKey | None, contents: Contents | None, foun
         found.entries += 1
         found.kinds[statement.kind] = found.kinds.get(statement.kind, 0) + 1
         if statement.kind == "retention":
-            gone |= {d for d in statement.predicate.get("dropped", ()) if isinstance(d, str)}
+            dropped = statement.predicate.get("dropped")
+            gone |= {d for d in dropped if isinstance(d, str)} if isinstance(dropped, list) else set()
+        named |= _named(statement)
         for problem in contents(statement, number, bundle, count) if contents else ():
             absent.append(problem) if isinstance(problem, Absent) else found.problems.append(problem)
     if trust is not None:
@@ -202,7 +214,7 @@ def _verify(bundle: Bundle, key: NoteKey | None, contents: Contents | None, foun
         ]
     found.dropped = sum(one.digest in gone for one in absent)
     found.problems += [one.problem for one in absent if one.digest not in gone]
-    _check_opened(bundle, found)
+    _check_files(bundle, named, found)
     found.problems.sort(key=lambda p: (p.entry is None, p.entry or 0))
 
 
@@ -216,14 +228,14 @@ def _start(statement: Statement, origin: str, where: str) -> Trust:
     return Trust.start(from_base64(public, where, 0))
 
 
-def _heads(bundle: Bundle, notes: Mapping[str, Any], trust: Trust, key: NoteKey | None, found: Verification) -> None:
+def _heads(bundle: Bundle, notes: Mapping[str, Any], trust: Trust, key: NoteKey, found: Verification) -> None:
     """Check every proof against its checkpoint, and the checkpoint against the log's key."""
     from .dsse import key_id_of
 
-    if key is not None and key_id_of(key.public) not in {row["key_id"] for row in trust.keys()}:  # noqa: SIM118
-        found.problems.append(Problem("key", "the key given is none of this log's: the bundle is somebody else's", 0))
-    if key is not None and key.name != bundle.index["origin"]:
-        found.problems.append(Problem("key", f"the key given is of the log {key.name!r:.80}, not of this one", 0))
+    if key_id_of(key.public) not in {row["key_id"] for row in trust.keys()}:  # noqa: SIM118  # a method, no mapping
+        found.problems.append(Problem("key", "the key given is none of this log's: the bundle is somebody else's"))
+    if key.name != bundle.index["origin"]:
+        found.problems.append(Problem("key", f"the key given is of the log {key.name!r:.80}, not of this one"))
     if len(notes) > 1:
         found.problems.append(Problem("checkpoint", "the proofs are not all under one checkpoint"))
     for proofs in notes.values():
@@ -238,14 +250,44 @@ def _heads(bundle: Bundle, notes: Mapping[str, Any], trust: Trust, key: NoteKey 
                 continue
             found.size, found.root = head.size, head.root.hex()
             found.checkpoints = len(notes)
+            if bundle.index["size"] != head.size:
+                told = f"the bundle says that the log had {bundle.index['size']!r:.40} entries, it had {head.size}"
+                found.problems.append(Problem("checkpoint", told))
+                return
 
 
-def _check_opened(bundle: Bundle, found: Verification) -> None:
-    """Hold what is laid open against the commitments."""
+def _named(statement: Statement) -> set[str]:
+    """Digests of the blobs that an entry names."""
+    told = statement.predicate
+    lists = [told[name] for name in ("blobs", "sealed") if isinstance(told.get(name), list)]
+    return {digest for one in ([told.get("manifest")], *lists) for digest in one if isinstance(digest, str)}
+
+
+def _check_files(bundle: Bundle, named: set[str], found: Verification) -> None:
+    """Hold every blob, and what is laid open, against what is signed: nothing may lie beside it."""
+    commitments = _commitments(bundle, named)
     for name, content in bundle.files.items():
-        if name.startswith("opened/"):
-            if digest_of(content)[7:] != name[7:]:
-                told = f"a signal laid open is not the one that was committed to ({name[7:19]}…)"
-                found.problems.append(Problem("digest", told))
-            else:
-                found.opened += 1
+        digest = f"sha256:{name[7:]}"
+        if name.startswith("blobs/") and f"sha256:{name[6:]}" not in named:
+            found.problems.append(Problem("digest", f"{name[:18]}… is a blob that no entry names; it was put in"))
+        elif name.startswith("opened/") and (digest_of(content) != digest or commitments.get(digest) != len(content)):
+            told = f"a signal laid open is not one that was committed to ({name[7:19]}…)"
+            found.problems.append(Problem("digest", told))
+        elif name.startswith("opened/"):
+            found.opened += 1
+
+
+def _commitments(bundle: Bundle, named: set[str]) -> dict[str, int]:
+    """Commitments of the sealed parts in the bundle's records, and the bytes of each with its salt."""
+    from ..record.frame import read_manifest
+
+    found: dict[str, int] = {}
+    if not any(name.startswith("opened/") for name in bundle.files):
+        return found
+    for digest in named:
+        try:
+            manifest = read_manifest(bundle.blobs.get(digest), "a manifest")
+        except RecordError:  # no manifest, or one that is not sound: whoever checks the entry says so
+            continue
+        found |= {part["commitment"]: part["bytes"] + SALT for part in _parts(manifest)}
+    return found

@@ -19,7 +19,7 @@ from ..record.canonical import digest_of, read_json
 from .dsse import read_envelope
 from .statement import Statement, read_statement
 
-__all__ = ["FORMAT", "INDEX", "Bundle", "pack_bundle", "parse_bundle", "read_bundle"]
+__all__ = ["FORMAT", "INDEX", "Bundle", "entry_of", "pack_bundle", "parse_bundle", "read_bundle"]
 
 FORMAT = "veridical.bundle/1"
 MOST_FILES = 200_000
@@ -90,6 +90,11 @@ class _NoKeys:
     def find(self, identity: str) -> None:
         """There are none."""
         del identity
+
+
+def entry_of(number: int) -> dict[str, Any]:
+    """Return what a bundle's index says of an entry."""
+    return {"number": number, "envelope": f"entries/{number}.json", "proof": f"proofs/{number}.tlog-proof"}
 
 
 def pack_bundle(files: Mapping[str, bytes]) -> bytes:
@@ -176,7 +181,7 @@ def _index(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
         and isinstance(listed, dict)
         and all(isinstance(t, dict) and isinstance(t.get("digest"), str) for t in listed.values())
         and isinstance(entries, list)
-        and all(isinstance(e, dict) and type(e.get("number")) is int for e in entries)
+        and all(isinstance(e, dict) and type(e.get("number")) is int and e == entry_of(e["number"]) for e in entries)
         and isinstance(index["dropped"], list)
         and all(isinstance(index[k], str) for k in ("origin", "key"))
     )
@@ -189,6 +194,7 @@ def _index(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
     if numbers != sorted(set(numbers)) or not numbers or numbers[0] != 0:
         raise IntegrityError(f"{where}: its entries are not in their order, from entry 0 on", "order")
     names = {f"entries/{n}.json" for n in numbers} | {f"proofs/{n}.tlog-proof" for n in numbers}
-    if not names <= set(files):
-        raise IntegrityError(f"{where}: {min(names - set(files))} is missing", "missing")
+    odd = sorted(names ^ {name for name in files if name.startswith(("entries/", "proofs/"))})
+    if odd:
+        raise IntegrityError(f"{where}: {odd[0]} is told of, or in the bundle, and not both", "missing")
     return index

@@ -118,8 +118,7 @@ class Database:
         try:
             with self._alive().connect().execution_options(veridical_write=True) as connection:
                 if self.path is None:
-                    connection.execute(_SETTINGS, {"wait": f"{WAIT:g}s"})
-                    connection.execute(_ALONE, {"lock": _LOCK})
+                    connection.execute(_ALONE, {"wait": f"{WAIT:g}s", "lock": _LOCK})
                 found = work(connection)
                 committing = True
                 connection.commit()
@@ -189,8 +188,11 @@ class Database:
         return self._engine
 
 
-_SETTINGS = text("SELECT set_config('lock_timeout', :wait, true), set_config('synchronous_commit', 'on', true)")
-_ALONE = text("SELECT pg_advisory_xact_lock(:lock)")
+# One statement, for each is a way to the server and back. Its parts are done from left to right.
+_ALONE = text(
+    "SELECT set_config('lock_timeout', :wait, true), set_config('synchronous_commit', 'on', true), "
+    "pg_advisory_xact_lock(:lock)"
+)
 
 
 def _parse(url: str) -> tuple[Path | None, URL]:
@@ -216,7 +218,7 @@ def _server(url: URL, read_only: bool) -> Engine:
     """Make the engine of a PostgreSQL server."""
     arguments: dict[str, Any] = {"connect_timeout": 10, "application_name": "veridical"}
     if read_only:
-        arguments["options"] = "-c default_transaction_read_only=on"
+        arguments["options"] = f"{url.query.get('options', '')} -c default_transaction_read_only=on"  # beside the URL's
     try:
         # READ COMMITTED, whatever the server's default is: a snapshot taken before the lock was had would be stale.
         return create_engine(

@@ -8,18 +8,18 @@ entries at its end was added.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, IntegrityError, RecordError
+from .dsse import from_base64, read_envelope, to_base64
 from .holds import holds_of
-from .merkle import check_consistency
-from .note import NoteKey, check_checkpoint
-from .proof import check_proof, read_proof
+from .merkle import check_consistency, leaf_hash
+from .note import NoteKey, check_checkpoint, read_checkpoint
+from .proof import LogProof, check_proof, read_proof
 from .query import Query
-from .statement import new_statement
+from .statement import Statement, new_statement, read_statement
 
 if TYPE_CHECKING:
     from .log import Log
@@ -59,9 +59,9 @@ class Certificate:
             "records": list(self.records),
             "before": self.before,
             "after": self.after,
-            "consistency": [base64.b64encode(h).decode() for h in self.consistency],
+            "consistency": [to_base64(h) for h in self.consistency],
             "proofs": list(self.proofs),
-            "envelopes": [base64.b64encode(e).decode() for e in self.envelopes],
+            "envelopes": [to_base64(e) for e in self.envelopes],
         }
 
 
@@ -95,14 +95,15 @@ def erase(log: Log, subject: str, who: str, reason: str) -> Certificate:
         raise RecordError(f"subject {subject}: there is no key of it here; {told}")
     before = log.checkpoint()
     about = [(f"record {row.id}", log.entry(row.number).digest) for row in rows][:64] or log.about()
-    said = {"subject": subject, "records": len(rows), "who": who, "reason": reason}
+    said = {"subject": subject, "records": len(rows), "entries": [row.number for row in rows]}
+    said |= {"who": who, "reason": reason}
     if order is None:
         order = log.append(new_statement("erasure", {**said, "act": "ordered"}, about)).number
     destroyed = int(log.subjects.forget(subject))
     done = log.append(
         new_statement("erasure", {**said, "act": "carried out", "order": order, "keys_destroyed": destroyed}, about)
     )
-    old, new = _size(before), _size(done.checkpoint)
+    old, new = (read_checkpoint(note).checkpoint.size for note in (before, done.checkpoint))
     return Certificate(
         subject,
         tuple(row.number for row in rows),
@@ -139,25 +140,41 @@ def check_certificate(told: Mapping[str, Any], key: NoteKey) -> tuple[int, int]:
     Raises:
         IntegrityError: something of it does not hold.
     """
-    try:
-        if told["format"] != FORMAT:
-            raise IntegrityError(f"certificate: format is {told['format']!r}; this version reads {FORMAT!r}", "format")
-        before, after = check_checkpoint(told["before"], key), check_checkpoint(told["after"], key)
-        path = [base64.b64decode(h, validate=True) for h in told["consistency"]]
-        envelopes = [base64.b64decode(e, validate=True) for e in told["envelopes"]]
-        proofs = [read_proof(text) for text in told["proofs"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise IntegrityError(f"certificate: it is not one of an erasure: {error}", "format") from error
+    if told.get("format") != FORMAT:
+        found = told.get("format")
+        raise IntegrityError(f"certificate: format is {found!r:.80}; this version reads {FORMAT!r}", "format")
+    _see_form(told)
+    before, after = check_checkpoint(told["before"], key), check_checkpoint(told["after"], key)
+    path = [from_base64(text, "certificate: its consistency") for text in told["consistency"]]
     check_consistency(before.size, after.size, path, before.root, after.root)
-    if len(proofs) != 2 or len(envelopes) != 2:
-        raise IntegrityError("certificate: it proves other than an order and its carrying out", "format")
-    from .merkle import leaf_hash
-
-    for proof, envelope in zip(proofs, envelopes, strict=True):
+    proofs = [read_proof(text) for text in told["proofs"]]
+    statements = []
+    for text, proof in zip(told["envelopes"], proofs, strict=True):
+        envelope = from_base64(text, "certificate: its envelope")
         if check_proof(proof, leaf_hash(envelope), key) != after:
             raise IntegrityError("certificate: its proofs are of another tree than its checkpoint", "checkpoint")
+        where = f"certificate: entry {proof.number}"
+        statements.append(read_statement(read_envelope(envelope, where).payload, where, proof.number))
+    _see_said(told, statements, proofs)
     return before.size, after.size
 
 
-def _size(checkpoint: str) -> int:
-    return int(checkpoint.split("\n", 2)[1])
+def _see_form(told: Mapping[str, Any]) -> None:
+    """See that a certificate has its members and no others, each of its kind."""
+    sound = set(told) == {"format", *Certificate.__dataclass_fields__}
+    sound = sound and all(isinstance(told[name], str) for name in ("subject", "before", "after"))
+    for name in ("consistency", "proofs", "envelopes"):
+        sound = sound and isinstance(told[name], list) and all(isinstance(text, str) for text in told[name])
+    if not sound or len(told["proofs"]) != 2 or len(told["envelopes"]) != 2:
+        raise IntegrityError("certificate: it is not one of an erasure: its members are others", "format")
+
+
+def _see_said(told: Mapping[str, Any], statements: list[Statement], proofs: list[LogProof]) -> None:
+    """See that the entries order and carry out the erasure that the certificate tells of."""
+    order, done = (statement.predicate for statement in statements)
+    acts = [(statement.kind, statement.predicate.get("act")) for statement in statements]
+    if acts != [("erasure", "ordered"), ("erasure", "carried out")] or done.get("order") != proofs[0].number:
+        raise IntegrityError("certificate: it proves other than an order and its carrying out", "content")
+    for name, value in (("subject", told["subject"]), ("entries", told["records"])):
+        if done.get(name) != value or (name == "subject" and order.get(name) != value):
+            raise IntegrityError(f"certificate: its {name} are not those that the entry erases", "content")

@@ -80,7 +80,9 @@ def _head(walk: Walk, note: Any, where: str, size: Any = None, *, own: bool = Tr
         walk.add("checkpoint", f"{where} is one of size {head.size}")
     elif head.size > number:
         walk.add("rollback", f"{where} was signed over {head.size} entries, and {number} are there", number)
-    elif walk.broken is None and not walk.spoilt and walk.roots.get(head.size) != head.root:
+    elif walk.roots.get(head.size) != head.root:
+        if walk.broken is not None or walk.spoilt:
+            return  # why hashes differ was told
         why = "an entry was replaced, added or dropped" if own else "the same key has signed another log"
         told = f"{where}: its root is not that of the first {head.size} entries: {why}"
         walk.add("checkpoint" if own else "fork", told)
@@ -94,6 +96,8 @@ def _witnesses(walk: Walk, store: RawStore) -> None:
     for size, name, note in store.cosigned():
         where = f"the checkpoint of size {size!r:.40} that {name!r:.80} cosigned"
         _head(walk, note, where, size, own=False)
+        if isinstance(note, str) and f"\n— {name} " not in note:
+            walk.add("index", f"{where}: nobody of that name stands under it")
         known = [witness for witness in walk.expected.witnesses if witness.name == name]
         if not known:
             walk.found.notes.append(
@@ -125,6 +129,6 @@ def _expected_key(walk: Walk) -> None:
     if key.name != walk.origin:
         walk.add("key", f"the key given is of the log {key.name!r:.80}, this one is {walk.origin!r:.80}")
     elif row is None:
-        walk.add("key", "the key given is none of this log's: it is another log, signed by somebody else", 0)
+        walk.add("key", "the key given is none of this log's: it is another log, signed by somebody else")
     elif row["revoked"] is not None:
         walk.found.notes.append(f"The key given was revoked from entry {row['revoked']} on.")

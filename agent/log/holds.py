@@ -41,16 +41,23 @@ class Holds:
     def learn(self, predicate: Mapping[str, Any], number: int) -> None:
         """Take in one entry of kind hold."""
         if predicate.get("act") == "placed":
-            for subject in predicate.get("subjects", ()):
+            for subject in _texts(predicate.get("subjects")):
                 self.subjects.setdefault(subject, set()).add(number)
-            for record in predicate.get("records", ()):
+            for record in _texts(predicate.get("records")):
                 self.records.setdefault(record, set()).add(number)
             if predicate.get("scope") == EVERYTHING:
                 self.everything.add(number)
         elif predicate.get("act") == "lifted":
             lifted = predicate.get("hold")
+            if not isinstance(lifted, int):
+                return
             for held in (*self.subjects.values(), *self.records.values(), self.everything):
                 held.discard(lifted)
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a list; what was signed may still be of another form."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def holds_of(log: Log) -> Holds:

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_DAYS", "Due", "Rule", "due", "read_rules", "retain"]
 
-LEAST_DAYS = 183
+LEAST_DAYS = 184
 """Evidence is kept at least so long unless the rule gives a reason: six months, Articles 19(1) and 26(6), AI Act."""
 
-_UNITS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
+# The longest month and year there are: what is to be kept so long is never dropped earlier.
+_UNITS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 31.0, "year": 366.0}
 _SPAN = re.compile(r"(\d{1,5}) (hour|day|week|month|year)s?")
 _KEYS = {"what", "keep", "action", "verdict", "system", "label", "shorter"}
 _CHUNK = 500  # digests that one entry names
@@ -56,6 +57,7 @@ class Rule:
         verdict: only decisions with it.
         system: only decisions of it, by name.
         labels: only decisions with all of them.
+        shorter: why evidence is kept less than `LEAST_DAYS`.
     """
 
     what: Literal["signals", "evidence"]
@@ -65,12 +67,14 @@ class Rule:
     verdict: str | None = None
     system: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    shorter: str = ""
 
     def text(self) -> str:
         """The rule in words."""
         of = [f"{k} {v}" for k, v in (("action", self.action), ("verdict", self.verdict), ("system", self.system)) if v]
         of += [f"{name} {value}" for name, value in self.labels.items()]
-        return f"{self.what} kept {self.told}" + (f" where {', '.join(of)}" if of else "")
+        told = f"{self.what} kept {self.told}" + (f" where {', '.join(of)}" if of else "")
+        return f"{told}; less than six months, for {self.shorter}" if self.shorter else told
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ def read_rules(path: str | Path) -> list[Rule]:
 
 def _rule(told: Any, where: str) -> Rule:
     if not isinstance(told, dict) or set(told) - _KEYS:
-        raise InputError(f"{where}: it has {sorted(set(told) - _KEYS)}; a rule has {', '.join(sorted(_KEYS))}")
+        has = sorted(set(told) - _KEYS) if isinstance(told, dict) else f"{told!r:.40}, not a table"
+        raise InputError(f"{where}: it has {has}; a rule has {', '.join(sorted(_KEYS))}")
     what, keep, label = told.get("what"), told.get("keep"), told.get("label", {})
     if what not in ("signals", "evidence"):
         raise InputError(f"{where}: what is {what!r}; say signals or evidence")
@@ -128,10 +133,13 @@ def _rule(told: Any, where: str) -> Rule:
         )
     if not isinstance(label, dict) or not all(isinstance(v, str) for v in label.values()):
         raise InputError(f'{where}: label is {label!r}; write it like label = {{ group = "A" }}')
-    for key in ("action", "verdict", "system"):
+    for key in ("action", "verdict", "system", "shorter"):
         if not isinstance(told.get(key, ""), str):
             raise InputError(f"{where}: {key} is {told[key]!r}, not a text")
-    return Rule(what, days, str(keep), told.get("action"), told.get("verdict"), told.get("system"), dict(label))
+    shorter = told.get("shorter", "") if days < LEAST_DAYS else ""
+    return Rule(
+        what, days, str(keep), told.get("action"), told.get("verdict"), told.get("system"), dict(label), shorter
+    )
 
 
 def due(log: Log, rules: Iterable[Rule], now: datetime | None = None) -> list[Due]:
@@ -142,7 +150,7 @@ def due(log: Log, rules: Iterable[Rule], now: datetime | None = None) -> list[Du
     gone = _gone(log)
     found = []
     for rule in rules:
-        before = (moment - timedelta(days=rule.keep)).isoformat(timespec="microseconds")
+        before = _before(moment, rule.keep)
         labels = tuple((f"label:{name}", value) for name, value in rule.labels.items())
         query = Query(
             kind="decision",
@@ -185,17 +193,33 @@ def retain(log: Log, what: Sequence[Due], who: str) -> list[int]:
         raise InputError("retention needs somebody who answers for it; say who")
     entries = []
     for one in what:
+        needed = _needed(log, one.records) if one.blobs else set()
+        dropped = [digest for digest in one.blobs if digest not in needed]  # a newer record may share some by now
         for subject in one.subjects:
             told = {"rule": one.rule.text(), "who": who, "subject": subject, "dropped": []}
             entries.append(log.append(new_statement("retention", told, log.about())).number)
             log.subjects.forget(subject)
-        for start in range(0, len(one.blobs), _CHUNK):
-            part = list(one.blobs[start : start + _CHUNK])
+        for start in range(0, len(dropped), _CHUNK):
+            part = dropped[start : start + _CHUNK]
             told = {"rule": one.rule.text(), "who": who, "dropped": part, "records": len(one.records)}
             entries.append(log.append(new_statement("retention", told, log.about())).number)
             for digest in part:
                 log.blobs.drop(digest)
     return entries
+
+
+def _before(moment: datetime, days: float) -> str:
+    try:
+        then = moment.astimezone(UTC) - timedelta(days=days)
+    except OverflowError:  # longer than there are years: nothing is that old
+        then = datetime.min.replace(tzinfo=UTC)
+    return then.isoformat(timespec="microseconds")
+
+
+def _needed(log: Log, but: Iterable[int]) -> set[str]:
+    """Digests that the decisions name, but for some of them."""
+    left = {row.number for row in log.select(Query(kind="decision", limit=None))} - set(but)
+    return {digest for number in left for digest in _blobs(log, number)}
 
 
 def _blobs(log: Log, number: int) -> list[str]:

@@ -95,7 +95,7 @@ def check_stamp(predicate: Mapping[str, Any], roots: Sequence[bytes]) -> datetim
     try:
         builder.build().verify_message(response, note)
     except (VerificationError, ValueError) as error:
-        told = " ".join(str(error).split())[:200]
+        told = " ".join(str(error).split(": ErrorStack")[0].split())[:200]
         raise IntegrityError(f"the token does not hold under these root certificates: {told}", "signature") from error
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 

@@ -52,8 +52,6 @@ class Walk:
         """Note a problem."""
         self.found.problems.append(Problem(cause, told, entry, id))
 
-    # -- the pass
-
     def run(self, store: RawStore, sizes: Callable[[], set[int]], progress: Callable[[int, int], None]) -> None:
         """Read everything once.
 
@@ -143,7 +141,7 @@ class Walk:
         own, stored = leaf_hash(content), row.leaf
         if stored != own and sound:
             self.add("tree", f"entry {number}: the stored hash of its leaf is not that of its envelope", number)
-        self.spoilt |= stored != own
+        self.spoilt |= stored != own or not sound
         used = own if sound or not isinstance(stored, bytes) or len(stored) != 32 else stored
         self.leaves += used
         if self.broken is None:
@@ -190,17 +188,22 @@ class Walk:
         elif statement.kind == "retention":
             dropped = predicate.get("dropped")
             self.gone |= {d for d in dropped if isinstance(d, str)} if isinstance(dropped, list) else set()
-        elif statement.kind == "erasure" and self.holds.on(str(predicate.get("subject")), None):
-            told = f"entry {number} erases subject {predicate.get('subject')} while entry "
-            told += f"{self.holds.on(str(predicate.get('subject')), None)[0]} holds it"
+        elif statement.kind == "erasure" and (held := self._held(str(predicate.get("subject")))):
+            told = f"entry {number} erases subject {predicate['subject']} while entry {held[0]} holds it"
             self.add("content", told, number, statement.id)
+
+    def _held(self, subject: str) -> list[int]:
+        """Entries that hold a subject, or one of its records."""
+        found = set(self.holds.on(subject, None))
+        for record, holds in self.holds.records.items():
+            if holds and record in self.ids and self.log.entry(record).statement.predicate.get("subject") == subject:
+                found |= holds
+        return sorted(found)
 
     def _count(self, what: str) -> bool:
         """Count something that was checked (blobs, opened, sealed)."""
         setattr(self.found, what, getattr(self.found, what) + 1)
         return True
-
-    # -- what is stored beside the entries
 
     def _compare_facets(self, store: RawStore, first: int, past: int) -> None:
         stored: dict[int, list[tuple[Any, ...]]] = {}
@@ -240,7 +243,8 @@ class Walk:
                 return
         if not self.spoilt:
             told = f"the stored hash of entries {first} to {last} is not that of these entries"
-            self.add("tree", f"{told}: the hash or an entry was altered", first)
+            # Told of the last one: what is wrong with one of them by itself comes before it.
+            self.add("tree", f"{told}: the hash or an entry was altered", last)
 
     def _moved(self, position: int, stored: bytes) -> int | None:
         """The entry of a pair whose place another entry of the log takes; None where none does."""
@@ -280,7 +284,7 @@ class Walk:
                 self.found.dropped += 1
             else:
                 self.found.problems.append(one.problem)
-        self.found.problems.sort(key=lambda p: (p.entry is None, p.entry or 0))
+        self.found.problems.sort(key=_turn)
         if self.broken is not None:
             self.found.notes.append(f"The tree could not be followed any further: {self.broken}.")
         if len(self.found.problems) > _MOST:
@@ -291,3 +295,10 @@ class Walk:
             if isinstance(self.origin, str) and is_name(self.origin):
                 self.found.key = NoteKey(self.origin, self.trust.signing_at(self.found.size), "log").vkey()
         return self.found
+
+
+def _turn(problem: Problem) -> tuple[int, int]:
+    """By what problems are sorted: a database that is damaged as such, for all else follows; then by entry."""
+    if problem.entry is None:
+        return (0 if problem.cause == "database" else 2), 0
+    return 1, problem.entry

@@ -13,6 +13,7 @@ __all__ = ["Plan", "plan"]
 Size = Callable[[str, Coding], int]
 
 _PICTURES = re.compile(r"counterfactual\..*", re.DOTALL)
+_PROTOTYPES = re.compile(r"concept\..*\.prototypes", re.DOTALL)  # they are the bank's, which has them still
 _LAST = (re.compile(r"fusion\.depth\..*", re.DOTALL), re.compile(r"fusion\.attention\..*", re.DOTALL))
 _SPECTROGRAM = re.compile(r".+\.spectrogram", re.DOTALL)
 _GONE = "over the record's budget"
@@ -36,9 +37,10 @@ class Plan:
 def plan(names: Iterable[str], maps: Collection[str], size: Size, room: int | None, first: Coding = EXACT) -> Plan:
     """Make a record's arrays fit, giving up as little as possible, always in the same order.
 
-    First go the edited pictures and sounds, those of the last claim first; then all maps are stored more coarsely, rung
-    by rung of `LADDER`; then the maps of the layers go, then attention, then the spectrogram, and the maps get back the
-    finest rung that there is room for now. A coarser coding is taken only where it is smaller.
+    First go the edited pictures and sounds, those of the last claim first; then the prototypes of concepts; then all
+    maps are stored more coarsely, rung by rung of `LADDER`; then the maps of the layers go, then attention, then the
+    spectrogram, and the maps get back the finest rung that there is room for now. A coarser coding is taken only where
+    it is smaller.
 
     Args:
         names: of all arrays.
@@ -58,10 +60,11 @@ def plan(names: Iterable[str], maps: Collection[str], size: Size, room: int | No
     if room is None or draft.total <= room:
         return draft.plan()
     held = list(draft.codings)
-    for name in reversed([n for n in held if _PICTURES.fullmatch(n)]):
-        draft.leave_out(name)
-        if draft.total <= room:
-            return draft.plan()
+    for pattern in (_PICTURES, _PROTOTYPES):
+        for name in reversed([n for n in held if pattern.fullmatch(n)]):
+            draft.leave_out(name)
+            if draft.total <= room:
+                return draft.plan()
     for rung in LADDER[LADDER.index(first) + 1 :]:
         draft.coarser(maps, rung)
         if draft.total <= room:

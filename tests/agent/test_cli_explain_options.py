@@ -54,12 +54,18 @@ def asked(monkeypatch, sample):
 
     fake = types.SimpleNamespace(explain=explain, Settings=types.SimpleNamespace)
     monkeypatch.setitem(sys.modules, "veridical.agent.explainer", fake)
-    system = types.SimpleNamespace(
-        modalities={"text": None},
-        actions=["PROCEED", "SLOW", "STOP", "YIELD"],
-        name="toy",
-        example=lambda: {"text": "x"},
-    )
+    class Fake:
+        modalities = types.MappingProxyType({"text": None})
+        actions = ("PROCEED", "SLOW", "STOP", "YIELD")
+        name = "toy"
+
+        def __call__(self, inputs):
+            raise NotImplementedError
+
+        def example(self):
+            return {"text": "x"}
+
+    system = Fake()
     monkeypatch.setattr(cli_options, "load_system", lambda name: system)
     return calls
 

@@ -6,7 +6,6 @@ Heavy imports stand inside the commands, so that ``--help`` is quick and only wh
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import sys
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..errors import InputError, VeridicalError
-from . import telemetry
 from .audit.cli import audit
 from .cli_calibrate import calibrate, read_for
 from .cli_check import check
@@ -42,9 +40,12 @@ _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
     try:
-        version = importlib.metadata.version("veridical")
-    except importlib.metadata.PackageNotFoundError:
+        version = installed("veridical")
+    except PackageNotFoundError:
         version = "(run from a source tree that is not installed)"
     click.echo(f"veridical {version}")
     ctx.exit()
@@ -103,6 +104,8 @@ def explain(report: Path | None, record: Path | None, as_json: bool, quiet: bool
     if record:
         check_target(record)
     log = keeping(options)
+    from . import telemetry
+
     telemetry.setup(console=options["telemetry"])  # loads nothing unless it, or OTEL_*, asks for it
     with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints, it is not the result
         if options["spoken"]:

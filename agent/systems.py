@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import Any
 
 from ..errors import ContractError, InputError
@@ -22,6 +21,8 @@ def load_system(name: str) -> Any:
         InputError: no such name.
         ContractError: the entry point cannot be imported.
     """
+    import importlib.metadata  # late: it costs a tenth of what an auditor's command may
+
     points = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
     if name not in points:
         known = ", ".join(sorted(points)) or "none; is veridical installed? (pip install -e .)"

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from ...errors import IntegrityError, RecordError
+from ..telemetry import appending
 from . import reading
 from .blobs import Blobs
 from .database import Database
@@ -26,7 +27,7 @@ from .reading import Entry, Stored
 from .seen import Seen
 from .state import learn_keys
 from .statement import Statement, new_statement
-from .store import checkpoints, witnessed
+from .store import checkpoints
 from .writing import Receipt, Writer
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ class Log:
             RecordError: it cannot be signed or written, or nobody can know whether it was.
             IntegrityError: the log was set back or exchanged since it was opened, or a signer may not sign.
         """
-        return self._writer.append([statement], signers)[0]
+        with appending([statement]) as done:
+            receipts = self._writer.append([statement], signers)
+            done(receipts)
+        return receipts[0]
 
     def append_all(self, statements: Sequence[Statement]) -> list[Receipt]:
         """Append several statements, all or none, in one transaction and under one tree head.
@@ -127,7 +131,11 @@ class Log:
         Raises:
             RecordError: as `append`.
         """
-        return self._writer.append(list(statements))
+        held = list(statements)
+        with appending(held) as done:
+            receipts = self._writer.append(held)
+            done(receipts)
+        return receipts
 
     def size(self) -> int:
         """Return how many entries there are."""
@@ -188,13 +196,7 @@ class Log:
         Raises:
             RecordError: it cannot be written.
         """
-        same = (witnessed.c.size == size) & (witnessed.c.name == name)
-
-        def work(connection: Any) -> None:
-            connection.execute(witnessed.delete().where(same))
-            connection.execute(insert(witnessed), [{"size": size, "name": name, "note": note}])
-
-        self._writer.alone(work)
+        self._writer.keep_note(size, name, note)
 
     def select(self, query: Query) -> list[Row]:
         """Return the rows that meet a query."""

@@ -12,7 +12,7 @@ from .database import Database
 from .keys import KeyFolder, key_member
 from .merkle import EMPTY, root_at
 from .note import Checkpoint, NoteKey, check_checkpoint, read_checkpoint
-from .reading import meta_of, node_of, tip
+from .reading import frontiers_of, meta_of, tip
 from .seen import Seen
 from .state import learn_keys
 from .statement import new_statement
@@ -69,12 +69,12 @@ def check_heads(database: Database, origin: str, seen: Seen) -> None:
             raise IntegrityError(f"{told}; the log was set back: restore the later copy", "rollback")
         trust = learn_keys(connection)
         head = _checked(newest.note, origin, trust, f"the newest checkpoint of {where}")
-        if (head.size, head.root) != (size, root_at(size, node_of(connection))):
+        if (head.size, head.root) != (size, root_at(size, frontiers_of(connection, [size]))):
             told = f"the newest checkpoint of {where} is not that of its tree; database or checkpoint was altered"
             raise IntegrityError(told, "tree")
         if memory is not None and memory != newest.note:
             held = _of(memory, seen, origin)
-            if held.root != (root_at(held.size, node_of(connection)) if held.size else EMPTY):
+            if held.root != (root_at(held.size, frontiers_of(connection, [held.size])) if held.size else EMPTY):
                 told = f"the first {held.size} entries of {where} are not those that {seen.path} remembers"
                 _check_memory(memory, seen, origin, trust)
                 raise IntegrityError(f"{told}; it is another log, or an altered one: restore the right one", "fork")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, tuple_
 
 from ...errors import IntegrityError, RecordError
 from ..record.canonical import digest_of
@@ -25,6 +25,7 @@ __all__ = [
     "Entry",
     "Stored",
     "find_entry",
+    "frontiers_of",
     "heads",
     "meta_of",
     "node_of",
@@ -158,6 +159,29 @@ def node_of(connection: Connection) -> Node:
                 f"the tree's hash at level {level}, position {position} is absent or no hash; it was altered", "tree"
             )
         return found
+
+    return node
+
+
+def frontiers_of(connection: Connection, sizes: Sequence[int]) -> Node:
+    """Return the reader of the hashes that the roots of some sizes are made of: all had in two questions, not in many.
+
+    Of any other hash it knows nothing, and asks for it as `node_of` does.
+    """
+    wanted = {(level, (size >> level) - 1) for size in sizes for level in range(size.bit_length()) if size >> level & 1}
+    inner, leaves = [one for one in wanted if one[0]], [position for level, position in wanted if not level]
+    had: dict[tuple[int, int], Any] = {}
+    if inner:
+        rows = connection.execute(select(nodes).where(tuple_(nodes.c.level, nodes.c.position).in_(inner)))
+        had.update(((row.level, row.position), row.hash) for row in rows)
+    if leaves:
+        rows = connection.execute(select(entries.c.number, entries.c.leaf).where(entries.c.number.in_(leaves)))
+        had.update(((0, row.number), row.leaf) for row in rows)
+    ask = node_of(connection)
+
+    def node(level: int, position: int) -> bytes:
+        found = had.get((level, position))
+        return found if isinstance(found, bytes) and len(found) == HASH_BYTES else ask(level, position)
 
     return node
 

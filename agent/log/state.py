@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from ...errors import IntegrityError
 from .dsse import from_base64
 from .merkle import Frontier, root_at
-from .reading import Entry, find_entry, node_of, tip
+from .reading import Entry, find_entry, frontiers_of, tip
 from .store import entries
 from .trust import Trust
 
@@ -45,7 +45,7 @@ class State:
         size = tip(connection)
         if known is not None and known.size == size:
             return known
-        node = node_of(connection)
+        node = frontiers_of(connection, [size] if known is None else [known.size, size])
         if known is not None and size < known.size:
             told = f"the log has {size} entries, and {known.size} were seen in it; it was set back"
             raise IntegrityError(f"{told}: restore the later copy", "rollback")

@@ -106,6 +106,8 @@ class Subjects:
 
     def named(self, name: str) -> str | None:
         """Return the pseudonym of a name; None where there is none."""
+        if not (self.folder / "pepper").exists():
+            return None  # nobody was named yet; asking must write nothing
         try:
             identity = self._pointer(name).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):

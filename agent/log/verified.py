@@ -45,6 +45,13 @@ class Problem:
     entry: int | None = None
     id: str | None = None
 
+    @property
+    def turn(self) -> tuple[int, int]:
+        """By what problems are sorted: a database that is damaged as such, for all else follows; then by entry."""
+        if self.entry is None:
+            return (0 if self.cause == "database" else 2), 0
+        return 1, self.entry
+
 
 @dataclass(frozen=True)
 class Absent:

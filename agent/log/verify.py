@@ -42,7 +42,7 @@ def verify_log(
     """
     walk = Walk(log, expected or Expected(), contents)
     try:
-        with log.database.read() as connection, RawStore(connection).as_it_is() as store:
+        with log.database.read(still=True) as connection, RawStore(connection).as_it_is() as store:
             walk.run(store, lambda: wanted_sizes(walk, store), progress)
             check_heads(walk, store)
     except RecordError as error:

@@ -284,7 +284,7 @@ class Walk:
                 self.found.dropped += 1
             else:
                 self.found.problems.append(one.problem)
-        self.found.problems.sort(key=_turn)
+        self.found.problems.sort(key=lambda problem: problem.turn)
         if self.broken is not None:
             self.found.notes.append(f"The tree could not be followed any further: {self.broken}.")
         if len(self.found.problems) > _MOST:
@@ -295,10 +295,3 @@ class Walk:
             if isinstance(self.origin, str) and is_name(self.origin):
                 self.found.key = NoteKey(self.origin, self.trust.signing_at(self.found.size), "log").vkey()
         return self.found
-
-
-def _turn(problem: Problem) -> tuple[int, int]:
-    """By what problems are sorted: a database that is damaged as such, for all else follows; then by entry."""
-    if problem.entry is None:
-        return (0 if problem.cause == "database" else 2), 0
-    return 1, problem.entry

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ...errors import IntegrityError, RecordError
 from .database import PAUSES, Database, Lost
@@ -25,7 +25,7 @@ from .merkle import Frontier
 from .rows import Mark, Rows
 from .state import State
 from .statement import Statement, new_statement
-from .store import checkpoints, entries
+from .store import checkpoints, entries, witnessed
 from .trust import Trust
 
 __all__ = ["MAX_GROUP", "Receipt", "Writer"]
@@ -124,6 +124,20 @@ class Writer:
         """
         with self._turn:
             return self.database.write_patiently(work)
+
+    def keep_note(self, size: int, name: str, note: str) -> None:
+        """Keep a tree head that a witness cosigned, in the place of an earlier one of it.
+
+        Raises:
+            RecordError: it cannot be written.
+        """
+
+        def work(connection: Connection) -> None:
+            same = (witnessed.c.size == size) & (witnessed.c.name == name)
+            connection.execute(witnessed.delete().where(same))
+            connection.execute(insert(witnessed), [{"size": size, "name": name, "note": note}])
+
+        self.alone(work)
 
     def first(self, connection: Connection, statement: Statement, signer: Signer) -> str:
         """Append entry 0 within the transaction that makes the log; return the tree head."""

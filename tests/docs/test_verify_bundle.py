@@ -89,7 +89,9 @@ def script():
     from importlib.machinery import SourceFileLoader
 
     loader = SourceFileLoader("verify_bundle_alone", str(SCRIPT))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader) or pytest.fail())
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(loader.name, loader) or pytest.fail("no module")
+    )
     loader.exec_module(module)
     return module
 

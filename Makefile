@@ -70,10 +70,10 @@ benchmark-delay: $(READY) ## measure at which delay each method loses a cause
 	$(BIN)/python -m benchmarks.delay
 
 benchmark-kills: $(READY) ## kill writers and the server while they append, and see whether anything acknowledged is lost
-	$(BIN)/python -m benchmarks.kills
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kills
 
 benchmark-log: $(READY) ## measure appends, verifying and proofs of the log, to a million entries
-	$(BIN)/python -m benchmarks.log_speed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.log_speed
 
 benchmark-precision: $(READY) ## measure bytes per record at each precision, and what is lost by it
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.precision

@@ -33,7 +33,15 @@ class ContractError(VeridicalError, TypeError):
 
 
 class RecordError(VeridicalError, RuntimeError):
-    """A record or a log cannot be written or read."""
+    """A record or a log cannot be written or read.
+
+    What a file says may stand in the message; it comes out on one line all the same, and as nothing but characters that
+    can be printed: a terminal takes no orders from a record.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if text.isprintable() else "".join(map(_printable, text))
 
 
 class IntegrityError(RecordError):
@@ -47,3 +55,8 @@ class IntegrityError(RecordError):
     def __init__(self, message: str, cause: str, entry: int | None = None) -> None:
         super().__init__(message)
         self.cause, self.entry = cause, entry
+
+
+def _printable(character: str) -> str:
+    """The character, or how it is written in Python where it cannot be printed."""
+    return character if character.isprintable() else repr(character)[1:-1]

@@ -144,7 +144,8 @@ def _writable(url: str | None) -> Log:
     log = Log.open(url=url)
     try:
         log.keys.find(key_id_of(log.note_key.public))
-        log.database.write_patiently(lambda connection: None)  # takes the lock, as every append does
+        # Whatever is asked within it, a transaction that writes takes the lock first, as every append does.
+        log.database.write_patiently(lambda connection: connection.exec_driver_sql("SELECT 1"))
         if not os.access(log.home, os.W_OK):
             raise RecordError(f"{log.home} cannot be written; give this user the right to it, or set VERIDICAL_HOME")
     except BaseException:

@@ -365,7 +365,7 @@ def main(path: str, vkey: str | None = None) -> int:
             recheck(manifest["result"])
             lines.append(manifest["result"]["justification"]["text"])
             for name, entry in sorted(manifest["arrays"].items()):
-                form = f"{entry['dtype']:<8} {'x'.join(map(str, entry['shape'])):<14} {entry['unit'] or '-':<10}"
+                form = f"{entry['dtype']:<8} {'x'.join(map(str, entry['shape'])):<14} {entry['unit'] or '-':<16}"
                 held = arrays.get(name, np.zeros(0))
                 span = f"{held.min():.4g} to {held.max():.4g}" if held.size else "sealed, or dropped"
                 lines.append(f"  {name:<32} {form} {span}")

@@ -93,9 +93,10 @@ def erase(as_json: bool, **options: Any) -> None:
         subject = _subject(log, options)
         told = erased(log, subject, options["who"], options["reason"]).to_dict()
     if target:
-        import json
+        from ..record.canonical import canonical_json
 
-        write_file(target, json.dumps(told, indent=1, sort_keys=True) + "\n")
+        # One spelling, byte for byte: whatever is changed in the file is found.
+        write_file(target, canonical_json(told, "the certificate").decode("utf-8"))
     if as_json:
         print_json(told)
         return
@@ -139,7 +140,7 @@ def _check_certificate(options: Mapping[str, Any], *, as_json: bool) -> None:
     path = options["check"]
     if not options["key"]:
         raise InputError("erase --check: --key is wanted, the log's verifier key")
-    told = read_json(read_text(path, "a certificate").encode("utf-8"), str(path))
+    told = read_json(read_text(path, "a certificate").encode("utf-8"), str(path), canonical=True)
     if not isinstance(told, dict):
         raise IntegrityError(f"{path} is no certificate of an erasure", "format")
     fault: IntegrityError | None = None

@@ -141,7 +141,7 @@ def parse_bundle(content: bytes, where: str) -> Bundle:
         got = digest_of(files[name])
         if got != told["digest"]:
             raise IntegrityError(
-                f"{where}: {name} was altered: it has the digest {got}, not {told['digest']}", "digest"
+                f"{where}: {name} was altered: it has the digest {got}, not {told['digest']!r:.80}", "digest"
             )
     if pack_bundle(files) != content:
         raise IntegrityError(f"{where}: there are bytes in it that none of its files account for", "digest")

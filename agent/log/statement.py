@@ -49,12 +49,12 @@ _MEMBERS = {
     "opened": "origin key format",
     "decision": (
         "monotonic system action verdict cause score probability shares subject labels policy trigger manifest blobs "
-        "sealed reliance flags"
+        "sealed reliance flags decided"
     ),
     "map": "manifest blobs sealed",
     "operator": "act who reason action",
     "keys": "act key replaced from_entry reason",
-    "erasure": "act order subject records reason who keys_destroyed",
+    "erasure": "act order subject records entries reason who keys_destroyed",
     "hold": "act scope subject subjects records hold reason who",
     "retention": "rule dropped records subject who",
     "time": "checkpoint token authority",

@@ -17,7 +17,7 @@ import numpy as np
 
 from ....errors import InputError, RecordError
 from ..canonical import read_json
-from .maps import ForeignMap, changed, same
+from .maps import ForeignMap, changed, same, type_of
 
 __all__ = [
     "MAX_JSON",
@@ -167,10 +167,11 @@ def inline(value: Any) -> Any:
 def outline(value: Any) -> Any:
     """Read one value that `inline` wrote: an array, labels, words, a number or null."""
     if isinstance(value, Mapping):
-        kind = np.dtype(value["dtype"])
+        kind = type_of(value["dtype"])
         found = array_of(value["data"], "the numbers of an array")
-        exact = found.astype(kind) if kind.kind in "biuf" else found
-        if kind.kind not in "biuf" or (exact != found).any():
+        with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is told right below
+            exact = found.astype(kind)
+        if (exact != found).any():
             raise InputError(f"numbers are said to be of {kind}, which does not hold them; the file was altered")
         return exact.reshape(value["shape"])
     return tuple(value) if isinstance(value, list) else value

@@ -27,6 +27,7 @@ __all__ = [
     "manifest_to_map",
     "map_to_manifest",
     "same",
+    "type_of",
 ]
 
 FORMAT = "veridical.map/1"
@@ -37,6 +38,7 @@ MAX_ELEMENTS = 2**26
 """Elements of one array, the most that is taken in."""
 
 _KINDS = "biuf"
+_TYPES = {np.dtype(code).name: np.dtype(code) for code in "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()}
 _AXES, _NAME = 16, 1000
 _PLAIN = ("name", "source", "version", "method", "target", "unit", "gap", "attrs")
 
@@ -136,6 +138,18 @@ def changed(given: ForeignMap, **told: Any) -> ForeignMap:
     return made(**{f.name: getattr(given, f.name) for f in fields(given)} | told)
 
 
+def type_of(name: Any) -> np.dtype:
+    """Return the dtype of a name that a file gives: NumPy itself would parse such a text as a piece of Python.
+
+    Raises:
+        InputError: it is the name of none that a map may have.
+    """
+    kind = _TYPES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise InputError(f"numbers are said to be of {name!r:.80}; a map has {', '.join(_TYPES)}")
+    return kind
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two values are the same: arrays by dtype, shape and bits, all else by equality."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
@@ -217,7 +231,11 @@ def manifest_to_map(manifest: Mapping[str, Any] | bytes, get: Callable[[str], by
 
 def _fetch(name: str, entry: Mapping[str, Any], get: Callable[[str], bytes]) -> np.ndarray:
     """Return one array, held against its digest, its size and what its entry says."""
-    kind, shape, size = np.dtype(entry["dtype"]), entry["shape"], entry["bytes"]
+    try:
+        kind = type_of(entry["dtype"])
+    except InputError as error:
+        raise IntegrityError(f"array {name!r:.80}: {error}", "format") from error
+    shape, size = entry["shape"], entry["bytes"]
     if entry["coding"] != {"kind": "exact"} or entry["packed"] is not None:
         raise IntegrityError(f"array {name!r:.80} is coded as {entry['coding']!r:.80}; a map's are exact", "format")
     whole = isinstance(shape, list) and all(isinstance(n, int) and n >= 0 for n in shape)

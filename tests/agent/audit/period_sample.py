@@ -60,6 +60,7 @@ def grouped(count: int, seed: int, planted: float = 0.0) -> list[dict[str, Any]]
     for number in range(count):
         group = "abc"[int(rng.integers(3))]
         chances = [0.15 + planted * (group == "b"), 0.4, 0.3, 0.2, 0.1, 0.05]
-        reliance = [ground(f"thing {i}", float(rng.uniform(0.05, 0.5))) for i, p in enumerate(chances) if rng.random() < p]
+        there = [f"thing {i}" for i, p in enumerate(chances) if rng.random() < p]
+        reliance = [ground(thing, float(rng.uniform(0.05, 0.5))) for thing in there]
         made.append(decision(number, labels={"street": group}, reliance=reliance))
     return made

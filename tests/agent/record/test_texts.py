@@ -30,7 +30,10 @@ def test_quotes_go_and_sentences_stay_readable():
     assert put_texts(found, texts) == result
 
 
-@pytest.mark.parametrize("quote", ["LADY", "the  lady", "lady, in the re…", "wait … lady", "… the la… forty", "number forty"])
+QUOTES = ["LADY", "the  lady", "lady, in the re…", "wait … lady", "… the la… forty", "number forty"]
+
+
+@pytest.mark.parametrize("quote", QUOTES)
 def test_a_quote_is_known_whatever_its_case_spaces_and_cut(quote):
     assert cut_texts(told(f"See “{quote}”."))[0]["justification"]["full"] == ["See “…”."]
 

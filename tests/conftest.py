@@ -13,11 +13,12 @@ from jaxtyping import config, install_import_hook
 
 # Weights come from package indexes alone: a test that asks a hub is wrong, and must fail at once. Read at import.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+import timm  # noqa: F401  # with torch; the reason stands below
+
 # Nor is a test's decision any of the user's: each worker has a log of its own, which goes when it ends.
 _HOME = tempfile.TemporaryDirectory(prefix="veridical-home-", ignore_cleanup_errors=True)
 os.environ["VERIDICAL_HOME"] = _HOME.name
-
-import timm  # noqa: F401  # with torch; the reason stands below
 
 # Before any test imports the package: every annotated shape and type is checked at each call. An int passes for a
 # float, as type checkers have it (PEP 484's numeric tower), which beartype leaves off unless asked. While the hook

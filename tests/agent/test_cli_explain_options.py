@@ -54,6 +54,7 @@ def asked(monkeypatch, sample):
 
     fake = types.SimpleNamespace(explain=explain, Settings=types.SimpleNamespace)
     monkeypatch.setitem(sys.modules, "veridical.agent.explainer", fake)
+
     class Fake:
         modalities = types.MappingProxyType({"text": None})
         actions = ("PROCEED", "SLOW", "STOP", "YIELD")

@@ -63,8 +63,9 @@ def verify(bundle: Path | None, quick: bool, as_json: bool, **options: Any) -> N
 
 
 def _log(options: Mapping[str, Any], key: Any, quick: bool) -> Verification:
-    """Verify a log; one that was set back or exchanged, and hence does not open, is told like any other fault."""
-    from ..log.verified import Expected, Problem, Verification
+    """Verify a log, also one that does not open: where it is broken is what is asked."""
+    from ..log.log import Log
+    from ..log.verified import Expected, Problem
     from ..log.verify import verify_log
     from .contents import Contents
 
@@ -77,7 +78,11 @@ def _log(options: Mapping[str, Any], key: Any, quick: bool) -> Verification:
         with opened(options) as log, _progress() as advance:
             return verify_log(log, expected, Contents(deep=not quick), advance)
     except IntegrityError as error:
-        return Verification(problems=[Problem(error.cause, str(error), error.entry)])
+        with Log.as_it_is(options["home"], options["url"]) as log:
+            found = verify_log(log, expected, Contents(deep=not quick))
+        if error.cause not in {problem.cause for problem in found.problems}:
+            found.problems.append(Problem(error.cause, str(error), error.entry))
+        return found
 
 
 def _bundle(path: Path, key: Any, quick: bool) -> Verification:

@@ -23,6 +23,7 @@ __all__ = [
     "about_entry",
     "as_row",
     "check_entry",
+    "malformed",
     "print_lines",
     "told_arrays",
     "told_decision",

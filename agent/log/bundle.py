@@ -127,7 +127,8 @@ def _droppers(log: Log, dropped: set[str]) -> set[int]:
     """Entries that say why blobs are absent."""
     left, found = set(dropped), set()
     for row in log.select(Query(kind="retention", limit=None)):
-        said = left & set(log.entry(row.number).statement.predicate.get("dropped", ()))
+        named = log.entry(row.number).statement.predicate.get("dropped")
+        said = left & {d for d in named if isinstance(d, str)} if isinstance(named, list) else set()
         if said:
             found.add(row.number)
             left -= said

@@ -85,6 +85,16 @@ class Log:
             raise
         return log
 
+    @classmethod
+    def as_it_is(cls, home: Path | str | None = None, url: str | None = None) -> Log:
+        """Open a log for verifying alone, sound or not: nothing of it is checked yet, and nothing can be written.
+
+        Raises:
+            RecordError: the home or the URL cannot be used.
+        """
+        folder = find_home(None if home is None else Path(home))
+        return cls(folder, Database(log_url(folder) if url is None else url, True))
+
     @cached_property
     def keys(self) -> KeyFolder:
         """The private keys of this home."""

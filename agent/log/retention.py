@@ -231,5 +231,6 @@ def _gone(log: Log) -> set[str]:
     """Digests that earlier runs dropped, and which are not there."""
     found: set[str] = set()
     for row in log.select(Query(kind="retention", newest_first=False, limit=None)):
-        found |= set(log.entry(row.number).statement.predicate.get("dropped", ()))
+        dropped = log.entry(row.number).statement.predicate.get("dropped")
+        found |= {digest for digest in dropped if isinstance(digest, str)} if isinstance(dropped, list) else set()
     return {digest for digest in found if not log.blobs.has(digest)}

@@ -9,7 +9,7 @@ from ...errors import IntegrityError, RecordError
 from .dsse import Envelope, from_base64, read_envelope
 from .holds import Holds
 from .lines import is_name
-from .merkle import Frontier, leaf_hash, node_hash
+from .merkle import EMPTY, Frontier, leaf_hash, node_hash
 from .note import NoteKey
 from .raw import RawStore
 from .statement import Statement, read_statement
@@ -42,7 +42,7 @@ class Walk:
         self.gone: set[str] = set()
         self.absent: list[Absent] = []
         self.origin: Any = None
-        self.roots: dict[int, bytes] = {}
+        self.roots: dict[int, bytes] = {0: EMPTY}
         self.chunk: list[tuple[int, Statement]] = []
         self.holds = Holds()
         self.nodes = 0

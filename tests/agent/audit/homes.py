@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import shutil
 import sys
 import tempfile
+import unittest.mock
 from pathlib import Path
 
 from tests.agent.audit.content_sample import made
@@ -52,7 +54,12 @@ def run(home: Path | None, *arguments: object) -> tuple[int, str, str]:
     sys.argv = ["veridical", "audit", *words]
     out, err, status = io.StringIO(), io.StringIO(), 0
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        # As wide as that, whatever terminal the tests run in, or pytest-xdist says that they do.
+        with (
+            unittest.mock.patch.dict(os.environ, {"COLUMNS": "100"}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             cli.main()
     except SystemExit as left:
         status = left.code if isinstance(left.code, int) else 0

@@ -156,3 +156,16 @@ def test_that_the_log_only_grew_is_proven(tmp_path):
 def test_one_thing_is_proven_at_a_time(tmp_path):
     assert "name an entry" in failed(shared(), "prove")
     assert "name an entry" in failed(shared(), "prove", 2, "--check", tmp_path / "p")
+
+
+def test_a_log_that_does_not_open_is_verified_all_the_same(tmp_path):
+    home = copied(tmp_path)
+    with sqlite3.connect(home / "log.sqlite") as connection:
+        connection.execute("UPDATE entries SET action = 'GO' WHERE number = 2")
+        connection.execute("UPDATE checkpoints SET note = replace(note, 'veridical', 'veridicel')")
+    connection.close()
+    status, out, _ = run(home, "verify", "--json")
+    found = json.loads(out)
+    assert status == 1
+    assert (found["problems"][0]["cause"], found["problems"][0]["entry"]) == ("index", 2)
+    assert "key" in {problem["cause"] for problem in found["problems"]}  # of the checkpoint, which names another

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -27,9 +27,6 @@ from .cli_options import ManyValues, given_senses, json_option, load_observed, o
 from .cli_told import place_of, print_result, say_written
 from .cli_verify import verify
 from .cli_weights import weights
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["cli", "main"]
 

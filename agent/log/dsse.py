@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ...errors import IntegrityError, RecordError
 from ..record.canonical import canonical_json, read_json
+from .lines import to_base64
 
 __all__ = [
     "MAX_BYTES",
@@ -194,11 +195,6 @@ def check_public(public: bytes, where: str, entry: int | None = None) -> None:
 def key_id_of(public: bytes) -> str:
     """Return ``ed25519:`` and the first 32 hexadecimal digits of the SHA-256 of a raw public key."""
     return f"ed25519:{hashlib.sha256(public).hexdigest()[:32]}"
-
-
-def to_base64(content: bytes) -> str:
-    """Return standard base64 with padding (RFC 4648, section 4)."""
-    return base64.b64encode(content).decode("ascii")
 
 
 def from_base64(text: Any, where: str, entry: int | None = None) -> bytes:

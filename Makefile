@@ -134,7 +134,7 @@ $(READY): pyproject.toml
 	  { echo "make: making .venv; the first time this takes some minutes and about 6 GB"; \
 	    $(PYTHON) -m venv --clear .venv; }
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
-	$(BIN)/python -m pip install $(if $(wildcard $(READY)),--quiet) --editable ".[dev,adapters,benchmark,postgresql,analysis,otel,time,fuzz]"
+	$(BIN)/python -m pip install $(if $(wildcard $(READY)),--quiet) --editable ".[dev,adapters,benchmark,postgresql,analysis,otel,time,fuzz,serve,gymnasium,mcap,scale]"
 	mkdir -p .venv/typing
 	ln -sfn ../.. .venv/typing/veridical
 	touch $@

@@ -9,10 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .agent.explainer import ExplanationAgent, explain
+    from .agent.explainer import Explainer, explain
     from .agent.explanation import Explanation
     from .agent.log.log import Log
-    from .errors import ContractError, InputError, IntegrityError, RecordError, VeridicalError, WeightsError
+    from .agent.loop.agent import ExplanationAgent
+    from .agent.loop.decision import Decision
+    from .agent.loop.policy import Policy
+    from .errors import (
+        ContractError,
+        DeadlineError,
+        InputError,
+        IntegrityError,
+        RecordError,
+        VeridicalError,
+        WeightsError,
+    )
     from .modalities.array import Array
     from .modalities.attribution import Attribution, attribute
     from .modalities.audio import Audio
@@ -31,11 +42,15 @@ __all__ = [
     "Audio",
     "Axis",
     "ContractError",
+    "DeadlineError",
+    "Decision",
+    "Explainer",
     "Explanation",
     "ExplanationAgent",
     "InputError",
     "IntegrityError",
     "Log",
+    "Policy",
     "RecordError",
     "Target",
     "Text",
@@ -55,11 +70,15 @@ _HOMES = {
     "Audio": ".modalities.audio",
     "Axis": ".modalities.axis",
     "ContractError": ".errors",
+    "DeadlineError": ".errors",
+    "Decision": ".agent.loop.decision",
+    "Explainer": ".agent.explainer",
     "Explanation": ".agent.explanation",
-    "ExplanationAgent": ".agent.explainer",
+    "ExplanationAgent": ".agent.loop.agent",
     "InputError": ".errors",
     "IntegrityError": ".errors",
     "Log": ".agent.log.log",
+    "Policy": ".agent.loop.policy",
     "RecordError": ".errors",
     "Target": ".modalities.target",
     "Text": ".modalities.text",

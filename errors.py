@@ -4,6 +4,7 @@
     ├── InputError      a signal, an observation or an option cannot be used as it is
     ├── WeightsError    pretrained weights cannot be had, or are not what they should be
     ├── ContractError   a system or a modality breaks the contract of `veridical.modalities`
+    ├── DeadlineError   what was asked for cannot be done in the time that is left
     └── RecordError     a record or a log cannot be written or read
         └── IntegrityError   what was signed, digested or proven does not hold
 
@@ -13,7 +14,7 @@ The command line prints it and leaves with status 2.
 
 from __future__ import annotations
 
-__all__ = ["ContractError", "InputError", "IntegrityError", "RecordError", "VeridicalError", "WeightsError"]
+__all__ = ["ContractError", "DeadlineError", "InputError", "IntegrityError", "RecordError", "VeridicalError", "WeightsError"]
 
 
 class VeridicalError(Exception):
@@ -30,6 +31,10 @@ class WeightsError(VeridicalError, RuntimeError):
 
 class ContractError(VeridicalError, TypeError):
     """A system or a modality breaks the contract of `veridical.modalities`."""
+
+
+class DeadlineError(VeridicalError, TimeoutError):
+    """What was asked for cannot be done in the time that is left; it was not begun, or not finished."""
 
 
 class RecordError(VeridicalError, RuntimeError):

@@ -15,13 +15,16 @@ import torch
 from torch import Tensor
 
 from ..concepts.naming import Namer
-from ..errors import ContractError
+from ..errors import ContractError, DeadlineError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
 from ..fusion.lanes import overlap
 from ..fusion.measure import Laboratory
 from ..fusion.speech import Spoken
-from ..modalities.contract import Observation, Prepared, System
+from ..modalities.contract import Observation, Prepared, SplitSystem, System
+from ..modalities.deadline import Deadline, within
 from ..modalities.engines.diagnose import diagnose
+from ..modalities.evidence import Segmentation
+from ..modalities.given import Given
 from ..modalities.held import held
 from ..modalities.observation import prepare, segment
 from ..modalities.saliency import Diagnostics
@@ -29,7 +32,7 @@ from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
 from ..verifier.commitment import digest_array
 from ..verifier.ladder import LadderSettings, Proposal, climb
-from ..verifier.verify import Reference, VerifySettings, look_further
+from ..verifier.verify import Reference, Verification, VerifySettings, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest
 from .conclude import Known, conclude, find_concepts
@@ -39,7 +42,7 @@ from .fuse_settings import FusionSettings
 from .prototypes import prototype_arrays
 from .telemetry import explaining, mirror
 
-__all__ = ["ExplanationAgent", "Settings", "explain"]
+__all__ = ["Explainer", "Settings", "decide_prepared", "explain"]
 
 Progress = Callable[[str, float], None]
 
@@ -62,6 +65,8 @@ class Settings:
             one, for repeating a verification.
         input_salts: of the digests of the signals, by sense, hexadecimal; drawn afresh by default. With those of an
             earlier result, and its salt, the same controls come again.
+        diagnose: whether saturation and variation of the gradient at the input are looked at: five gradients more.
+        further: whether each sense is taken away as a whole, everything but the first claim, and all claims together.
     """
 
     ladder: LadderSettings = field(default_factory=LadderSettings)
@@ -72,13 +77,16 @@ class Settings:
     reference: Reference | None = None
     salt: str | Callable[[str], str] | None = None
     input_salts: Mapping[str, str] = field(default_factory=dict)
+    diagnose: bool = True
+    further: bool = True
 
 
 class _Clock:
     """Time spent by stage, milliseconds."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, deadline: Deadline | None = None) -> None:
         self.spent: dict[str, float] = {}
+        self.deadline = deadline
         self.progress = progress or (lambda stage, share: None)
 
     @contextmanager
@@ -96,8 +104,29 @@ class _Clock:
 
 
 @torch.no_grad()
-def _decide(system: System, prepared: Mapping[str, Prepared]) -> Tensor:
+def decide_prepared(
+    system: System, prepared: Mapping[str, Prepared], features: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """Return a system's scores of all actions, (actions,), from features where a split system's are known of all.
+
+    Raises:
+        ContractError: scores of another type or shape, or not finite.
+    """
+    if features and isinstance(system, SplitSystem) and set(features) >= set(prepared):
+        tail = Tail(system)
+        return logits_of(tail, features, 1, "for one observation")[0]
     return logits_of(system, {m: p.tensor for m, p in prepared.items()}, 1, "for one observation")[0]
+
+
+class Tail:
+    """The second half of a split system, called as a system is: with features."""
+
+    def __init__(self, system: SplitSystem) -> None:
+        self.modalities, self.actions, self._decide = system.modalities, system.actions, system.decide
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the scores of all actions."""
+        return self._decide(inputs)
 
 
 def _diagnose(system: System, prepared: Mapping[str, Prepared], action: int) -> dict[str, Diagnostics]:
@@ -132,12 +161,14 @@ def _check_overlap(prepared: Mapping[str, Prepared]) -> None:
             overlap({m: (float(first), float(last)) for m, (first, last) in spans.items()})
 
 
-class ExplanationAgent:
+class Explainer:
     """Wraps a system: ``decide`` gives its decision, ``explain`` the decision with a checked account of it.
 
+    One observation at a time; around a loop of them stands `veridical.ExplanationAgent`.
+
     Example:
-        >>> agent = ExplanationAgent(courier.load())                                  # doctest: +SKIP
-        >>> print(agent.explain({"vision": "cat.png"}).justification)                 # doctest: +SKIP
+        >>> explainer = Explainer(courier.load())                                     # doctest: +SKIP
+        >>> print(explainer.explain({"vision": "cat.png"}).justification)             # doctest: +SKIP
     """
 
     def __init__(self, system: System, settings: Settings | None = None) -> None:
@@ -169,10 +200,16 @@ class ExplanationAgent:
         """
         prepared = prepare(self.system, observation)
         with held(self.system):
-            logits = _decide(self.system, prepared)
+            logits = decide_prepared(self.system, prepared)
         return self.system.actions[int(logits.argmax())]
 
-    def explain(self, observation: Observation, progress: Progress | None = None) -> Explanation:
+    def explain(
+        self,
+        observation: Observation,
+        progress: Progress | None = None,
+        given: Given | None = None,
+        deadline: Deadline | None = None,
+    ) -> Explanation:
         """Explain the system's decision on an observation, and check the explanation.
 
         Args:
@@ -180,45 +217,64 @@ class ExplanationAgent:
                 a recording of it is then what is read.
             progress: called with a stage (``prepare``, ``decide``, ``attribute``, ``verify``, ``concepts``, ``name``,
                 ``fuse``) and the share of it that is done.
+            given: what is known of the observation already; it is not found out again.
+            deadline: by when to have ended. What cannot be done by then, as far as costs were measured, is not begun,
+                and the notes say so; its costs learn from this explanation.
 
         Raises:
+            DeadlineError: there is no time for any account; costs that were never measured count as no time.
             InputError: the observation cannot be used.
             ContractError: the system breaks the contract.
             WeightsError: the weights of an encoder that gives names cannot be had.
         """
         # Held still, so that what is explained is what decides: evaluation mode, no dropout, buffers as they are.
-        with held(self.system) as state, explaining(progress) as stages:
+        system = given.system if given is not None and given.system is not None else self.system
+        with held(system) as state, explaining(progress) as stages:
             spoken = observation.get("text") if isinstance(observation, Mapping) else None
             if isinstance(spoken, Spoken):
                 observation = {**observation, "text": spoken.text}
             else:
                 spoken = None
-            found = self._explain(observation, _Clock(stages), state.notes, spoken)
+            notes = (*state.notes, *(given.notes if given is not None else ()))
+            clock = _Clock(stages, deadline)
+            found = self._explain(system, observation, clock, notes, spoken, given or Given({}))
             mirror(found.to_dict())
             return found
 
     def _explain(
-        self, observation: Observation, clock: _Clock, held_notes: tuple[str, ...], spoken: Spoken | None = None
+        self,
+        system: System,
+        observation: Observation,
+        clock: _Clock,
+        held_notes: tuple[str, ...],
+        spoken: Spoken | None,
+        given: Given,
     ) -> Explanation:
         started = time.perf_counter()
-        system, settings = self.system, self.settings
+        settings, deadline = self.settings, clock.deadline
+        if deadline is not None:  # what was measured must be told as well
+            deadline.reserve = deadline.costs.estimate("tell") if deadline.costs.knows("tell") else 0.0
         with clock.stage("prepare"):
-            prepared = prepare(system, observation)
+            prepared = dict(given.prepared) or prepare(system, observation)
             _check_overlap(prepared)
-            segmentations = segment(system, prepared)
+            segmentations = self._segment(system, prepared, given, deadline)
         # A signal with nothing to edit (an empty text) still takes part in the decision, but rests on no evidence.
         with clock.stage("decide"):
-            logits = _decide(system, prepared)
+            logits = given.logits if given.logits is not None else decide_prepared(system, prepared, given.features)
         action = int(logits.argmax())
         score = float(decision_score(logits[None], action)[0])
-        laboratory = Laboratory(system, prepared, segmentations, action, score=score)
+        laboratory = Laboratory(system, prepared, segmentations, action, score=score, deadline=deadline)
         clock.progress("attribute", 0.0)
         start = time.perf_counter()
         diagnostics: dict[str, Diagnostics] = {}
         try:
-            diagnostics = _diagnose(system, prepared, action)
+            if settings.diagnose:
+                with within(deadline, "diagnose", what="looking at saturation and variation of the gradient"):
+                    diagnostics = _diagnose(system, prepared, action)
         except ContractError as error:
             held_notes = (*held_notes, f"The gradient could not be examined: {error}")
+        except DeadlineError:
+            diagnostics = {}
         clock.add("attribute", time.perf_counter() - start)
         frames: dict[int, FusedFrame] = {}
         salts = {m: self._input_salt(m) for m in prepared}
@@ -233,10 +289,12 @@ class ExplanationAgent:
         clock.add("verify", sum(attempt.seconds[1] for attempt in climbed.attempts))
         start = time.perf_counter()
         final = climbed.final
-        final = replace(final, verification=look_further(laboratory, final.verification, settings.verify))
+        if settings.further:
+            final = replace(final, verification=self._further(laboratory, final.verification))
         climbed = replace(climbed, attempts=(*climbed.attempts[:-1], final))
         clock.add("verify", time.perf_counter() - start)
         clock.progress("verify", 1.0)
+        told = time.perf_counter()
         fused = frames[id(final.proposal)]
         known = self._known()
         with clock.stage("concepts"):
@@ -254,7 +312,7 @@ class ExplanationAgent:
                 salts=salts,
                 salted=isinstance(settings.salt, str),
                 diagnostics=diagnostics,
-                notes=held_notes,
+                notes=(*held_notes, *(deadline.skipped if deadline is not None else ())),
             )
         with clock.stage("fuse") as advance:
             found = Fused({}, {})
@@ -265,7 +323,29 @@ class ExplanationAgent:
         arrays |= prototype_arrays(result["concepts"]["cards"], getattr(system, "recall", None), system)
         if found.told:
             result["fusion"], arrays = found.told, {**arrays, **found.arrays}
+        if deadline is not None:
+            deadline.costs.observe("tell", 1, time.perf_counter() - told)
         return Explanation(result, arrays)
+
+    @staticmethod
+    def _segment(
+        system: System, prepared: Mapping[str, Prepared], given: Given, deadline: Deadline | None
+    ) -> dict[str, Segmentation]:
+        """Cut into evidence units what is not cut up already."""
+        missing = {m: p for m, p in prepared.items() if m not in given.segmentations}
+        found = dict(given.segmentations)
+        if missing:
+            with within(deadline, f"segment: {' + '.join(missing)}", what="cutting signals into evidence units"):
+                found |= segment(system, missing)
+        return {m: found[m] for m in prepared}
+
+    def _further(self, laboratory: Laboratory, verification: Verification) -> Verification:
+        """Look further, if there is the time."""
+        try:
+            with within(laboratory.deadline, "further", what="taking away senses, complement and all claims together"):
+                return look_further(laboratory, verification, self.settings.verify)
+        except DeadlineError:
+            return verification
 
     def _fuse(self, laboratory: Laboratory, proposal: Proposal, diagnostics: Mapping[str, Diagnostics]) -> FusedFrame:
         """Bring a proposal's saliency into one frame: that of its path, or of what was measured."""
@@ -317,4 +397,4 @@ def explain(
         ContractError: the system breaks the contract.
         WeightsError: the weights of an encoder that gives names cannot be had.
     """
-    return ExplanationAgent(system, settings).explain(observation, progress)
+    return Explainer(system, settings).explain(observation, progress)

@@ -184,7 +184,9 @@ def _again(
     if result["verdict"].get("stopped") == "untestable":
         attempts[-1] = _broken(attempts, laboratory, ladder or LadderSettings(), last.settings)
     progress("further", len(tried) / (len(tried) + 1))
-    final = replace(attempts[-1], verification=look_further(laboratory, attempts[-1].verification, last.settings))
+    final = attempts[-1]
+    if result["senses"] or result["complement"]:
+        final = replace(final, verification=look_further(laboratory, final.verification, last.settings))
     climb = Climb((*attempts[:-1], final), str(result["verdict"].get("stopped")))
     found = verdict_told(bench.actions, climb, ladder)
     points += _judged(found, result, tried)
@@ -224,7 +226,10 @@ def _attempted(
         path = attempts[-1].proposal.path if attempts else propose_at("gradient", laboratory, [], ladder).path
         proposal = Proposal(one.rung, account, path, *told)
     content = {k: v for k, v in one.committed.items() if k not in _DERIVED}
-    verification = verify(laboratory, account, content, lambda _: one.salt, one.settings, bench.reference)
+    stage = "all"
+    if one.entry["cause"] == "untested":  # time does not come again: it is ended where it was
+        stage = "claims" if one.entry["measured"] else "account"
+    verification = verify(laboratory, account, content, lambda _: one.salt, one.settings, bench.reference, stage=stage)
     critique = None
     if verification.verdict.verdict != "supported":
         spent = laboratory.passes

@@ -68,12 +68,14 @@ CAUSES = {
     "overtaken": "leaves out what matters more",
     "unstable": "drowns in noise",
     "off-data": "edits leave the data",
+    "untested": "not tested to the end",
 }
 STOPPED = {
     "supported": "It stopped there, for the account is supported.",
     "last rung": "There was no further rung to try.",
     "passes": "It stopped there, for its passes were spent.",
     "seconds": "It stopped there, for its time was spent.",
+    "stage": "It stopped there, for no further test was asked for.",
     "untestable": "It stopped there, for nothing could be tested.",
 }
 SENSES = {"vision": ("saw", "camera"), "audio": ("heard", "microphone"), "text": ("read", "instruction")}

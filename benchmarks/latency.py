@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from veridical.agent.explainer import ExplanationAgent
+from veridical.agent.explainer import Explainer
 from veridical.errors import InputError, VeridicalError
 from veridical.modalities.path import gradient_times_change, integrate_path
 from veridical.scenarios.courier.model import load
@@ -46,7 +46,7 @@ def measure(rounds: int) -> dict[str, Any]:
     if rounds < 1:
         raise InputError(f"latency: {rounds} rounds; at least 1 is wanted")
     system = load()
-    agent = ExplanationAgent(system)
+    agent = Explainer(system)
     observation = system.example()
     prepared = {m: system.modalities[m].prepare(signal) for m, signal in observation.items()}
     inputs = {m: p.tensor for m, p in prepared.items()}

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import ContractError
 from ..modalities.contract import Prepared, SplitSystem, System
+from ..modalities.deadline import Deadline, within
 from ..modalities.evidence import Segmentation
 from ..modalities.held import held
 from ..modalities.scorer import logits_of
@@ -67,6 +68,7 @@ class Laboratory:
         passes: forward passes spent, one for each input scored; what was known already costs none.
         chunk: edited inputs at once.
         score: decision score of the input alone, nats; found with a pass of its own where it is not given.
+        deadline: by when measuring must have ended; None sets none.
     """
 
     system: System
@@ -76,6 +78,7 @@ class Laboratory:
     passes: int = 0
     chunk: int = 32
     score: float | None = None
+    deadline: Deadline | None = None
     _known: dict[tuple[_Pattern, ...], tuple[float, Tensor]] = field(default_factory=dict)
     _energies: dict[tuple[str, _Pattern], float] = field(default_factory=dict)
     _store: TensorStore = field(default_factory=TensorStore)
@@ -91,10 +94,12 @@ class Laboratory:
         Raises:
             ContractError: a score is not finite, or the unedited input does not score as it did alone.
             InputError: an unknown operator or unit.
+            DeadlineError: by what edits took before, these do not fit into the time that is left; none was made.
         """
         keys = [self._key(edit, operators) for edit in edits]
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
-        with held(self.system) as state:
+        told = f"measuring {len(missing)} edits"
+        with within(self.deadline, self._kind(missing), len(missing), told), held(self.system) as state:
             try:
                 for first in range(0, len(missing), self.chunk):
                     self._score(missing[first : first + self.chunk])
@@ -103,6 +108,11 @@ class Laboratory:
         effects = torch.tensor([self._known[key][0] for key in keys], dtype=torch.float32)
         logits = [self._known[key][1] for key in keys]
         return Measured(effects, torch.stack(logits) if logits else torch.zeros(0, len(self.system.actions)))
+
+    def _kind(self, keys: Sequence[tuple[_Pattern, ...]]) -> str:
+        """Name the kind of work that edits are, by the senses that must be encoded for them."""
+        senses = [m for i, m in enumerate(self.prepared) if any(key[i][1] for key in keys)]
+        return f"edits: {' + '.join(senses)}" if senses else "edits"
 
     @torch.no_grad()
     def edited(self, modality: str, units: Sequence[int], operator: str) -> tuple[Tensor, float]:

@@ -21,6 +21,7 @@ from .evidence import EvidenceUnit, Segmentation
 from .images import read_frames
 from .infill_vision import blur, feather, mean_colour, road, surround, swap
 from .placed import PlacedUnit
+from .quiet import one_thread
 from .regions import describe
 from .wording import listed
 
@@ -109,7 +110,9 @@ class Vision:
         Units are neighbours where they touch in a frame, or where they lie within a fourteenth of the frame of each
         other in the next or previous frame.
         """
-        labels, frame_of = _superpixels(prepared, self.units)
+        with one_thread():
+            labels, frame_of = _superpixels(prepared, self.units)
+            neighbours = _neighbours(labels, frame_of)
         areas = np.bincount(labels.ravel()) / self.size**2
         units = []
         for frame, (height, width) in enumerate(prepared.detail["sizes"]):
@@ -121,7 +124,7 @@ class Vision:
                 box = (columns.start * scale[0], rows.start * scale[1], columns.stop * scale[0], rows.stop * scale[1])
                 place = {"box": box, "extent": (float(width), float(height)), "area": float(areas[len(units)])}
                 units.append(PlacedUnit(self.name, len(units), span, frame=frame, **place))
-        return Segmentation(labels, tuple(units), _neighbours(labels, frame_of))
+        return Segmentation(labels, tuple(units), neighbours)
 
     def schedule(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``(u^3, 3 u^2)``: contrast rises slowly at first, for networks know things at a few per cent of it.

@@ -65,8 +65,13 @@ _REPAIRS = {
     "untestable": "look farther than the slope at the input",
     "unmeasurable": "mend the system; check_system finds what is wrong",
     "too-small": "cut the input into more evidence units",
+    "untested": "allow more time",
     "none": "nothing is to be mended",
 }
+
+
+_NOTHING_TO_SAY = ("unmeasurable", "no-claim", "nothing-moves", "too-small", "untested")
+"""Causes of which no claim is the fault."""
 
 
 def criticise(
@@ -87,7 +92,7 @@ def criticise(
     """
     criteria = criteria or Criteria()
     verdict = verification.verdict
-    if not verification.claims or verdict.cause in ("unmeasurable", "no-claim", "nothing-moves", "too-small"):
+    if not verification.claims or verdict.cause in _NOTHING_TO_SAY:
         repair = _REPAIRS.get(verdict.cause, _REPAIRS["untestable"])
         return Critique("untestable", None, None, (), {}, f"{verdict.reasons[0]} To do: {repair}.")
     claims = verification.claims

@@ -56,7 +56,7 @@ class Verdict:
         reasons: in words, with figures; the one that decides comes first.
         cause: what decided, one word, for programs: ``holds``, ``unmeasurable``, ``no-claim``, ``nothing-moves``,
             ``not-confirmed``, ``operators-disagree``, ``inaccurate``, ``off-record``, ``too-small``, ``unspecific``,
-            ``overtaken``, ``unstable`` or ``off-data``.
+            ``overtaken``, ``unstable``, ``off-data`` or ``untested``.
     """
 
     verdict: str
@@ -77,6 +77,7 @@ class Trial:
         overtaken: share of the first claim's controls that lower the score more than it does, mean over operators.
         stability: of the first claim's effect under noise; None where it was not looked at.
         blocked: why nothing could be measured, in words.
+        cut: whether the test was ended before all was measured, for want of time or because no more was asked for.
         agreement: of the predicted with the measured effects of all claims.
     """
 
@@ -88,6 +89,7 @@ class Trial:
     stability: Stability | None = None
     blocked: str = ""
     agreement: float = 0.0
+    cut: bool = False
 
 
 def rank_test(operator: str, effect: float, controls: Sequence[float]) -> RankTest:
@@ -116,6 +118,9 @@ def judge(trial: Trial, criteria: Criteria | None = None) -> Verdict:
             verdict, cause, reason = found
             return Verdict(verdict, (reason, *_also(trial, cause)), cause)
     test, first = trial.test, trial.claims[0]
+    if test is None and trial.cut:
+        why = "Its claims were measured, but no control edit was, so chance is not ruled out: the test was cut short."
+        return Verdict("inconclusive", (why, *_also(trial, "untested")), "untested")
     if test is None:
         return Verdict("inconclusive", ("No control edit was measured, so chance is not ruled out.",), "too-small")
     if all(abs(c.claim.predicted - c.measured) < 1e-6 for c in trial.claims):
@@ -143,6 +148,12 @@ def _figures(claim: CheckedClaim) -> str:
 
 def _measurable(trial: Trial, criteria: Criteria) -> Finding:
     return ("inconclusive", "unmeasurable", f"It could not be measured: {trial.blocked}.") if trial.blocked else None
+
+
+def _tested(trial: Trial, criteria: Criteria) -> Finding:
+    if trial.claims or not trial.cut:
+        return None
+    return "inconclusive", "untested", "Nothing was edited: what it claims was not put to the test."
 
 
 def _claimed(trial: Trial, criteria: Criteria) -> Finding:
@@ -248,6 +259,7 @@ def _on_data(trial: Trial, criteria: Criteria) -> Finding:
 
 _QUESTIONS: tuple[Callable[[Trial, Criteria], Finding], ...] = (
     _measurable,
+    _tested,
     _claimed,
     _moves,
     _confirmed,

@@ -16,16 +16,17 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ..errors import ContractError, InputError
+from ..errors import ContractError, DeadlineError, InputError
 from ..fusion.frame import contributions
 from ..fusion.measure import Laboratory
+from ..modalities.deadline import within
 from ..modalities.path import JointPath, PathSettings, integrate_path
 from ..modalities.scorer import Scorer, logits_of
 from ..modalities.target import Target, decision_score
 from .account import Account, state
 from .critic import Critique, criticise
 from .grouping import GroupSettings, measured_effects
-from .verify import Reference, Verification, VerifySettings, operators_of, unmeasurable, verify
+from .verify import STAGES, Reference, Verification, VerifySettings, operators_of, unmeasurable, verify
 
 __all__ = ["METHODS", "RUNGS", "Attempt", "Climb", "LadderSettings", "Proposal", "climb", "gradient_only", "propose_at"]
 
@@ -54,10 +55,11 @@ class LadderSettings:
         groups: search of the rung ``measured``.
         again: times that ``measured`` may be tried again with what the controls turned up.
         passes: no further rung is begun once so many inputs were scored or differentiated; None sets no bound.
-        seconds: nor after so many seconds; None sets no bound.
+        seconds: nor after so many seconds; None sets no bound. (A deadline of the laboratory is kept besides.)
+        stage: how far each account is tested; see `verify.STAGES`.
 
     Raises:
-        InputError: an unknown rung, none, or a bound that is not positive.
+        InputError: an unknown rung or stage, none, or a bound that is not positive.
     """
 
     rungs: tuple[str, ...] = RUNGS
@@ -66,8 +68,11 @@ class LadderSettings:
     again: int = 1
     passes: int | None = None
     seconds: float | None = None
+    stage: str = "all"
 
     def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise InputError(f"ladder: no stage {self.stage!r}; there are {', '.join(STAGES)}")
         unknown = [rung for rung in self.rungs if rung not in RUNGS]
         if unknown or not self.rungs or len(set(self.rungs)) < len(self.rungs):
             raise InputError(f"ladder: rungs {', '.join(self.rungs) or 'none'}; give some of {', '.join(RUNGS)}, once")
@@ -120,7 +125,8 @@ class Climb:
 
     Attributes:
         attempts: in order; the last one's account is the explanation.
-        stopped: why no further rung was tried: ``supported``, ``last rung``, ``passes``, ``seconds`` or ``untestable``.
+        stopped: why no further rung was tried: ``supported``, ``last rung``, ``passes``, ``seconds``, ``stage`` (no
+            further test was asked for) or ``untestable``.
     """
 
     attempts: tuple[Attempt, ...]
@@ -159,6 +165,7 @@ def climb(
 
     Raises:
         ContractError: the system gives no gradients, or breaks the contract at the input itself.
+        DeadlineError: the laboratory's deadline does not leave the time for the first rung's account.
     """
     settings, verifying = settings or LadderSettings(), verifying or VerifySettings()
     began, attempts = time.perf_counter(), list[Attempt]()
@@ -174,7 +181,13 @@ def climb(
         share = number / len(order)
         progress("attribute", share)
         try:
-            proposal = propose_at(rung, laboratory, attempts, settings, verifying)
+            with within(laboratory.deadline, f"account: {rung}", what=f"the account of the rung {rung!r}"):
+                proposal = propose_at(rung, laboratory, attempts, settings, verifying)
+        except DeadlineError:
+            if not attempts:
+                raise
+            stopped = "seconds"
+            break
         except ContractError as error:
             if not attempts:
                 raise
@@ -183,7 +196,9 @@ def climb(
         failed = ""
         middle = time.perf_counter()
         progress("verify", share)
-        verification = verify(laboratory, proposal.account, content(proposal), salt, verifying, reference)
+        verification = verify(
+            laboratory, proposal.account, content(proposal), salt, verifying, reference, stage=settings.stage
+        )
         critique = None
         if verification.verdict.verdict != "supported":
             operators = operators_of(laboratory, verifying.operators)
@@ -207,6 +222,8 @@ def _stop(attempts: list[Attempt], settings: LadderSettings, seconds: float) -> 
         return "supported"
     if last.verification.verdict.cause in ("unmeasurable", "nothing-moves"):
         return "untestable"
+    if last.verification.verdict.cause == "untested":
+        return "seconds" if settings.stage == "all" else "stage"
     if settings.passes is not None and Climb(tuple(attempts), "").passes >= settings.passes:
         return "passes"
     if settings.seconds is not None and seconds >= settings.seconds:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ..errors import ContractError, InputError
+from ..errors import ContractError, DeadlineError, InputError
 from ..fusion.measure import Edit, Laboratory, Operators
 from .account import Account, CheckedClaim, Effect, state, status_of
 from .agreement import AgreementTest, agreement, agreement_test
@@ -26,6 +26,7 @@ from .stability import Stability, measure_stability
 from .sufficiency import Necessity, measure_necessity, measure_sufficiency
 
 __all__ = [
+    "STAGES",
     "Reference",
     "Verification",
     "VerifySettings",
@@ -35,6 +36,10 @@ __all__ = [
     "unmeasurable",
     "verify",
 ]
+
+
+STAGES = ("account", "claims", "all")
+"""How far an account is tested: not at all, its claims measured, or all that the verdict asks for."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ def verify(
     settings: VerifySettings | None = None,
     reference: Reference | None = None,
     progress: Callable[[float], None] = lambda share: None,
+    stage: str = "all",
 ) -> Verification:
     """Verify an account of a decision.
 
@@ -173,6 +179,8 @@ def verify(
         settings: how.
         reference: what was measured of the system beforehand.
         progress: called with the share done.
+        stage: one of `STAGES`: where to end. A deadline of the laboratory may end it before; the verdict then is
+            *inconclusive*, unless the claims alone settle it.
 
     Raises:
         InputError: the contributions do not fit the evidence units or are not finite.
@@ -197,7 +205,9 @@ def verify(
     course = _Course(laboratory, account, operators, settings, reference)
     rng = np.random.default_rng(commitment.seed(revealed))
     try:
-        course.run(rng, progress)
+        course.run(rng, progress, stage)
+    except DeadlineError:
+        course.cut = True
     except ContractError as error:
         course.blocked = str(error).removesuffix(".")
     trial = course.trial()
@@ -238,16 +248,22 @@ class _Course:
         self.test: AgreementTest | None = None
         self.ranks: list[RankTest] = []
         self.stability: Stability | None = None
-        self.moved, self.overtaken, self.blocked = 0.0, 0.0, ""
+        self.moved, self.overtaken, self.blocked, self.cut = 0.0, 0.0, "", False
 
-    def run(self, rng: np.random.Generator, progress: Callable[[float], None]) -> None:
+    def run(self, rng: np.random.Generator, progress: Callable[[float], None], stage: str) -> None:
         """Measure in stages, each only if the account has come through those before."""
         if not self.account.claims:
+            return
+        if stage == "account":
+            self.cut = True
             return
         self._measure_claims()
         progress(0.3)
         if judge(self.trial(), self.settings.criteria).cause != "too-small":
             return  # a claim that fails needs no control
+        if stage == "claims":
+            self.cut = True
+            return
         self._measure_controls(rng)
         progress(0.8)
         if self.settings.neighbours and judge(self.trial(), self.settings.criteria).verdict == "supported":
@@ -274,6 +290,7 @@ class _Course:
             stability=self.stability,
             blocked=self.blocked,
             agreement=agreement(predicted, measured) if self.claims else 0.0,
+            cut=self.cut,
         )
 
     def _figures(self) -> tuple[np.ndarray, np.ndarray]:

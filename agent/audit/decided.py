@@ -151,12 +151,13 @@ def read_decisions(predicates: Iterable[Mapping[str, Any]]) -> list[Decided]:
 
 
 def read_acts(predicates: Iterable[Mapping[str, Any]]) -> list[Act]:
-    """Read predicates of kind ``operator``, the earliest first.
+    """Read predicates of kind ``operator``, the earliest first; acts on an agent, about no decision, are left out.
 
     Raises:
         RecordError: one lacks a member or holds another type.
     """
-    return sorted((_act(predicate) for predicate in predicates), key=lambda act: act.time)
+    acts = [_act(p) for p in predicates if p.get("about") is not None or p.get("agent") is None]
+    return sorted(acts, key=lambda act: act.time)
 
 
 def _act(predicate: Mapping[str, Any]) -> Act:

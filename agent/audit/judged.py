@@ -27,9 +27,10 @@ _VERDICTS = {
         "too-small",
         "unstable",
         "off-data",
+        "untested",
     },
 }
-_EARLY = {"unmeasurable", "no-claim", "nothing-moves", "too-small"}
+_EARLY = {"unmeasurable", "no-claim", "nothing-moves", "too-small", "untested"}
 
 
 def verdict(case: Case, sheet: Sheet) -> None:
@@ -77,6 +78,8 @@ def open_causes(attempt: Mapping[str, Any], result: Mapping[str, Any] | None = N
     asked, measured = attempt["committed"]["parameters"]["criteria"], attempt["measured"]
     if not attempt["claims"]:
         return {"no-claim"}
+    if not measured:
+        return {"untested"}
     stands = None if result is None else result["claims"]
     found: set[str] = set()
     moves = [abs(m) for m in measured] + [abs(c["effect"]) for d in attempt["controls"] for c in d["controls"]]
@@ -107,7 +110,7 @@ def _after(attempt: Mapping[str, Any], result: Mapping[str, Any] | None, asked: 
     elif stands is not None and stands.get("miss_p") is not None and stands["miss_p"] <= asked["alpha"]:
         return {"off-record"}
     if not attempt["controls"]:
-        return found | {"too-small"}
+        return found | {"too-small", "untested"}
     ways = math.prod(len(each["controls"]) + 1 for each in attempt["controls"])
     if 1 / ways > asked["alpha"]:
         return found | {"too-small"}

@@ -27,6 +27,7 @@ CAUSES = {
     "overtaken": "Other parts of what the system took in matter more than what it names first.",
     "unstable": "Small random changes did as much as what it names first.",
     "off-data": "The test had to use inputs that are unlike what the system usually meets.",
+    "untested": "There was not the time to test it to the end.",
 }
 """Why an account did not pass, in plain words."""
 

@@ -16,6 +16,7 @@ _DONE = {
     "contested": "contested",
     "annotated": "annotated",
     "named": "named something in",
+    "released": "released",
 }
 
 
@@ -58,6 +59,8 @@ def gist(kind: str, predicate: Mapping[str, Any]) -> str:
         return f"{_text(get('rule'))}: {what}"
     if kind == "time":
         return f"stamped by {_text(get('authority'))}"
+    if kind == "note" and get("event") is not None:
+        return _happened(_text(get("event")), _object(get("detail")))
     return ("the log begins" if kind == "opened" else "") or _text(get("name")) or _text(get("text"))
 
 
@@ -69,7 +72,8 @@ def did(act: str) -> str:
 def act_told(predicate: Mapping[str, Any]) -> str:
     """An operator's act as a sentence."""
     act = _text(predicate.get("act"))
-    told = f"{_text(predicate.get('who'))} {did(act)} the decision"
+    what = "the decision" if predicate.get("about") is not None else "the agent"
+    told = f"{_text(predicate.get('who'))} {did(act)} {what}"
     if predicate.get("action"):
         told += f"; in its place: {_text(predicate.get('action'))}"
     return f"{told}. Reason: {_text(predicate.get('reason'))}"
@@ -79,6 +83,8 @@ def said(kind: str, predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what an entry says, name by name; of a decision, what the log alone says."""
     if kind == "decision":
         return _decision(predicate)
+    if kind == "note" and predicate.get("event") is not None:
+        return _noted(predicate)
     rows = []
     for name, value in predicate.items():
         if name in ("id", "time", "about") or value is None:
@@ -117,6 +123,43 @@ def _decision(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
     if clock and clock != "steady":
         rows.append(("clock", clock))
     return rows
+
+
+def _noted(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an agent noted: what happened, then its detail name by name."""
+    time = _text(predicate.get("said"))
+    event = _text(predicate.get("event"))
+    rows = [("event", event), ("happened", f"{when(time)} UTC" if time else ""), ("agent", _text(predicate.get("agent")))]
+    detail = predicate.get("detail")
+    if not isinstance(detail, Mapping):
+        rows.append(("detail", _plain(detail)))
+    else:
+        rows += [(str(name).replace("_", " "), _figures(value)) for name, value in detail.items() if value is not None]
+    return [row for row in rows if row[1]]
+
+
+def _happened(event: str, detail: Mapping[str, Any]) -> str:
+    """An event of an agent in a few words."""
+    get = detail.get
+    if event == "decided":
+        told = _text(get("action"))
+        told += f" in the place of {_text(get('chosen'))}" if get("chosen") not in (None, get("action")) else ""
+        latency = get("latency_ms")
+        told += f", {latency:.0f} ms" if isinstance(latency, float | int) else ""
+        return f"{event}: {told}, explained: {_text(get('explained')) or 'no'}"
+    told = next((_text(get(name)) for name in ("why", "fault", "what", "after", "action") if get(name)), "")
+    count = get("count")
+    told = ", ".join(filter(None, (str(count) if isinstance(count, int) else "", told)))
+    return f"{event}: {told}" if told else event
+
+
+def _figures(value: Any) -> str:
+    """A value of a note's detail; of a mapping its members in a row."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_figures(inner)}" for name, inner in list(value.items())[:16])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else _plain(value)
 
 
 def _held(predicate: Mapping[str, Any]) -> str:

@@ -54,8 +54,8 @@ name of a person has a place in it; what is not on it is left out."""
 
 FUNCTIONS: Mapping[str, str] = MappingProxyType(
     {
-        EXPLAIN: "veridical.agent.explainer.ExplanationAgent.explain",
-        DECIDE: "veridical.agent.explainer.ExplanationAgent.decide",
+        EXPLAIN: "veridical.agent.explainer.Explainer.explain",
+        DECIDE: "veridical.agent.explainer.Explainer.decide",
         VERIFY: "veridical.agent.recheck.recheck",
         APPEND: "veridical.agent.log.log.Log.append",
     }

@@ -32,7 +32,7 @@ from tests.toys import (
     weights,
 )
 from veridical.agent.conclude import Known
-from veridical.agent.explainer import ExplanationAgent, Settings, explain
+from veridical.agent.explainer import Explainer, Settings, explain
 from veridical.concepts.naming import Namer
 from veridical.errors import ContractError, InputError
 from veridical.modalities.observation import prepare
@@ -116,7 +116,7 @@ def test_of_a_linear_system_shares_and_effects_are_exact():
 
 
 def test_decide_is_the_systems_own_decision():
-    agent = ExplanationAgent(Toy(reads_cat, READER), PLAIN)
+    agent = Explainer(Toy(reads_cat, READER), PLAIN)
     assert agent.decide({"text": SENTENCE}) == "STOP"
     assert agent.decide({"text": "go home"}) == "GO"
     assert agent.explain({"text": "go home"}).decision == "GO"
@@ -284,7 +284,7 @@ def test_a_sense_that_the_system_ignores_is_named():
     ],
 )
 def test_an_observation_that_cannot_be_used_is_refused(unchecked: None, observation, message: str):
-    agent = ExplanationAgent(Toy(all_senses), PLAIN)
+    agent = Explainer(Toy(all_senses), PLAIN)
     for use in (agent.explain, agent.decide):
         with pytest.raises(InputError, match=message):
             use(observation)
@@ -294,12 +294,12 @@ def test_what_cannot_be_wrapped_is_refused(unchecked: None):
     with pytest.raises(
         ContractError, match=r"int lacks modalities, actions or __call__; see veridical.modalities.System"
     ):
-        ExplanationAgent(3)  # type: ignore[arg-type]
+        Explainer(3)  # type: ignore[arg-type]
     for actions, message in ((("STOP",), "1 modalities and 1 actions"), (("STOP", "STOP"), "are not all different")):
         toy = Toy(reads_cat, READER)
         toy.actions = actions
         with pytest.raises(ContractError, match=message):
-            ExplanationAgent(toy)
+            Explainer(toy)
 
 
 def test_the_real_words_of_minilm_are_named_too():

@@ -13,7 +13,7 @@ import pytest
 
 import veridical
 from veridical.agent import cli
-from veridical.agent.explainer import ExplanationAgent
+from veridical.agent.explainer import Explainer
 from veridical.modalities.engines.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def guide(tmp_path_factory):
     folder, namespace, before = tmp_path_factory.mktemp("guide"), {"__name__": "guide"}, Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         # The salt is held still, so that the controls, and with them a text, are the same in each run.
-        patch.setattr(ExplanationAgent, "_salt", lambda self, digest: self.settings.salt or "guide")
+        patch.setattr(Explainer, "_salt", lambda self, digest: self.settings.salt or "guide")
         os.chdir(folder)
         try:
             told = run(ROOT / "docs" / "guide.md", namespace)

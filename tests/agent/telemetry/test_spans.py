@@ -46,7 +46,7 @@ def test_a_span_has_its_words_and_the_function_it_spans(kept):
     assert dict(kept.span("veridical.decide").attributes) == {
         "veridical.action": "STOP",
         "gen_ai.response.id": "r1",
-        "code.function.name": "veridical.agent.explainer.ExplanationAgent.decide",
+        "code.function.name": "veridical.agent.explainer.Explainer.decide",
     }
 
 

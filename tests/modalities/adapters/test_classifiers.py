@@ -36,7 +36,7 @@ def network() -> nn.Module:
 
 def test_a_cat_is_an_egyptian_cat(network: nn.Module):
     system = wrap_timm(network, mean=MEAN, std=STD)
-    assert veridical.ExplanationAgent(system).decide({"vision": skimage.data.cat()}) == "Egyptian cat"
+    assert veridical.Explainer(system).decide({"vision": skimage.data.cat()}) == "Egyptian cat"
 
 
 def test_timm_gives_the_scores_of_the_reference_encoder(network: nn.Module):

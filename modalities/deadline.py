@@ -49,12 +49,18 @@ class Costs:
 
         A batch costs something by itself, so that pieces are cheaper in larger ones: what was seen of batches of about
         this size counts, else of the next smaller size, or of the smallest, all of it. Infinite for a kind that was
-        never seen: what nobody measured is not promised.
+        never seen: what nobody measured is not promised. Of a kind ``family/member`` that was never seen, what others
+        of its family took counts, the most of it.
         """
         if count <= 0:
             return 0.0
         with self._lock:
             sizes = self._seen.get(kind, {})
+            if not sizes and "/" in kind:  # of its family, the costliest
+                begins = kind[: kind.index("/") + 1]
+                family = [each for name, each in self._seen.items() if name.startswith(begins)]
+                kept = {size for each in family for size in each}
+                sizes = {size: deque(x for each in family for x in each.get(size, ())) for size in kept}
             size = (count - 1).bit_length()
             smaller = [each for each in sizes if each <= size]
             if smaller:
@@ -126,9 +132,7 @@ class Deadline:
 
 
 @contextmanager
-def within(
-    deadline: Deadline | None, kind: str, count: int = 1, what: str | None = None
-) -> Iterator[None]:
+def within(deadline: Deadline | None, kind: str, count: int = 1, what: str | None = None) -> Iterator[None]:
     """Do work if the deadline affords it, and remember what it took; without a deadline, just do it.
 
     Raises:

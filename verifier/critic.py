@@ -102,6 +102,7 @@ def criticise(
     figures = {"predicted": float(predicted.sum()), "measured": float(measured.sum())}
     if len(claims) > 1:
         try:
+            laboratory.score_all([union(claims)], operators)
             together = [float(laboratory.measure([union(claims)], each).effect[0]) for each in operators]
             figures["together"] = float(np.mean(together))
         except ContractError:

@@ -106,6 +106,7 @@ class _Pool:
         fresh = [key for key in dict.fromkeys(wanted) if key[1] and key not in self.groups]
         fresh = fresh[: max(self.most - len(self.groups), 0)]
         edits = [{m: units} for m, units in fresh]
+        self.laboratory.score_all(edits, self.operators)
         effects = [self.laboratory.measure(edits, operators).effect.tolist() for operators in self.operators]
         for i, (m, units) in enumerate(fresh):
             self.groups[m, units] = Group(m, units, tuple(effect[i] for effect in effects))

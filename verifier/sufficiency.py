@@ -48,6 +48,7 @@ def measure_necessity(
     Raises:
         ContractError: the system cannot be measured.
     """
+    laboratory.score_all([union(claims)], operators)
     found = [laboratory.measure([union(claims)], each) for each in operators]
     return Necessity(
         predicted=float(sum(c.claim.predicted for c in claims)),

@@ -299,6 +299,7 @@ class _Course:
     def _measure_claims(self) -> None:
         lab, claims = self.laboratory, self.account.claims
         edits: list[Edit] = [{c.modality: c.units} for c in claims]
+        lab.score_all(edits, self.operators)
         found = [lab.measure(edits, each) for each in self.operators]
         for i, claim in enumerate(claims):
             effects = tuple(
@@ -351,6 +352,7 @@ class _Course:
         edits: list[Edit] = [
             {claim.modality: edit} for claim, drawn in zip(claims, self.controls, strict=True) for edit in drawn.edits
         ]
+        lab.score_all(edits, self.operators)
         effects = np.array([lab.measure(edits, each).effect.tolist() for each in self.operators])
         at = np.cumsum([0, *(len(drawn.edits) for drawn in self.controls)])
         by_claim = [effects[:, a:b] for a, b in pairwise(at.tolist())]

@@ -47,7 +47,10 @@ class Log:
         origin: name of the log.
         blobs: the bytes that entries name by digest.
         read_only: whether nothing may be written.
+        url: of the database, as it was given; None for SQLite's file in the home.
     """
+
+    url: str | None = None
 
     def __init__(self, home: Path, database: Database) -> None:
         self.home, self.database, self.read_only = home, database, database.read_only
@@ -75,6 +78,7 @@ class Log:
         if not read_only:
             make_home(folder)
         log = cls(folder, Database(log_url(folder) if url is None else url, read_only))
+        log.url = url
         if read_only and not log.database.exists():
             raise RecordError(f"no log at {log.database.where}; name its home, or let `veridical explain` begin one")
         try:

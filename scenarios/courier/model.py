@@ -111,7 +111,7 @@ class Courier:
             return self.reader.states(x)
         frames = x.flatten(0, 1)
         if x.requires_grad or len(x) == 1:
-            return self.eyes.features(frames).unflatten(0, x.shape[:2])
+            return self.eyes.features(self._laid_out(frames)).unflatten(0, x.shape[:2])
         keys = [sha256(frame.numpy(force=True).tobytes()).digest() for frame in frames]
         first = {key: i for i, key in reversed(list(enumerate(keys)))}
         order = sorted(first.values())

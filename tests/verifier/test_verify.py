@@ -329,7 +329,7 @@ def test_claims_that_fail_cost_no_controls():
     found = checked(lab, word(value=40))
     assert decided(found) == ("unsupported", "inaccurate")
     assert (found.test, found.tests, found.controls.edits, found.stability) == (None, (), (), None)
-    assert found.passes == 2 * 2 + 1
+    assert found.passes == 2 + 1 + 1  # the claim in two ways, the input beside them and alone
 
 
 def test_a_flip_is_predicted_where_the_prediction_alone_takes_the_score_below_nought():

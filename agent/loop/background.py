@@ -74,7 +74,9 @@ class Background:
 
     def tend(self) -> None:
         """Look at the overseer's clock; where nothing waits to be explained, that no outcome comes says nothing."""
-        if self.worker is None or not (self.worker.waiting or self.worker.busy):
+        worker = self.worker
+        idle = self._policy.explain.mode == "off" if worker is None else not (worker.waiting or worker.busy)
+        if idle:
             self._overseer.idle()
         self.changed(self._overseer.check())
 

@@ -144,7 +144,7 @@ class Scribe:
             self._trouble(error)
             return False
         said = {"what": "an explanation could not be written into the log", "why": text_of(error)}
-        fault = Item("note", "fault", _now(), {**said, "decision": batch[0].id})
+        fault = Item("note", "fault", _now(), {**said, "id": batch[0].id})
         try:
             self._write([fault])
         except Exception as worse:  # noqa: BLE001  # notes cannot be written either: it is not the explanation's fault

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ...errors import InputError
@@ -177,7 +178,7 @@ class Policy:
         refuse(unfit("", TOP[1:], vars(self)))
         refuse(policy_problems(vars(self.explain), self.oversight.values()))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content as canonical JSON (RFC 8785), defaults written out; ``sha256:…``."""
         from hashlib import sha256

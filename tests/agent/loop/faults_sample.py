@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 
@@ -44,15 +46,15 @@ class FaultyDesk:
             raise OSError("it burst")
         if job.action == "slow":
             time.sleep(0.3)
-        print("noise " * 1000)  # the parent's stdout stays its own
+        sys.stdout.write("noise " * 1000)  # the parent's stays its own
+        sys.stdout.flush()
         if job.action == "tell":
             return Outcome(job.id, job.number, "explained", f"{os.getpid()} {os.nice(0)}", self.where)
         return Outcome(job.id, job.number, "explained", job.action, str(job.observation["vision"].sum()))
 
     def close(self):
         if self.where:
-            with open(self.where, "w") as file:
-                file.write("closed")
+            Path(self.where).write_text("closed")
 
 
 def open_faulty(make, settings, log, copied):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -309,8 +310,7 @@ def test_a_script_without_a_guard_is_not_run_twice_and_its_process_ends_with_it(
     """However it ends: here it is killed while a job is being done."""
     script = tmp_path / "robot.py"
     script.write_text(SCRIPT)
-    root = os.path.dirname(__file__).partition(f"{os.sep}tests{os.sep}")[0]
-    environment = {**os.environ, "PYTHONPATH": root}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout.readline() == "runs\n"
         assert "'mine' is of the program's main script" in parent.stdout.readline()
@@ -326,8 +326,7 @@ def test_a_script_without_a_guard_is_not_run_twice_and_its_process_ends_with_it(
         except ProcessLookupError:
             return True
         # Where nobody takes over its orphans, a dead process stays as a zombie.
-        with open(f"/proc/{child}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
     wait_for(ended)
 

@@ -85,7 +85,7 @@ class Deadline:
     """A moment by which work must have ended.
 
     Attributes:
-        seconds: allowed, from when it was made.
+        seconds: allowed, from when it was made or ``started``, by the clock.
         costs: what kinds of work took.
         reserve: seconds that are kept for what must follow whatever is done.
         skipped: sentences: what was not begun, and why.
@@ -95,12 +95,16 @@ class Deadline:
     """
 
     def __init__(
-        self, seconds: float, costs: Costs | None = None, clock: Callable[[], float] = time.perf_counter
+        self,
+        seconds: float,
+        costs: Costs | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        started: float | None = None,
     ) -> None:
         if not seconds > 0:
             raise InputError(f"deadline: {seconds} s; give a positive number of seconds")
         self.seconds, self.costs, self.clock = float(seconds), costs or Costs(), clock
-        self.started, self.reserve = clock(), 0.0
+        self.started, self.reserve = clock() if started is None else started, 0.0
         self.skipped: list[str] = []
 
     def left(self) -> float:

@@ -138,24 +138,32 @@ class ExplanationAgent:
             explainer.explain(observed, deadline=Deadline(float("inf"), self.costs))
         return self.costs.to_dict()
 
-    def decide(self, observation: Observation, given: Given | None = None, request: bool = False) -> Decision:
+    def decide(
+        self,
+        observation: Observation,
+        given: Given | None = None,
+        request: bool = False,
+        begun: float | None = None,
+    ) -> Decision:
         """Decide; explain as the policy says; return what is to be done.
 
         Args:
             observation: one signal per sense; senses left out are absent.
             given: what a stream knows of it already.
             request: whether an explanation of this decision is asked for.
+            begun: when the decision was asked for, on `time.perf_counter`, where work was done on it before (by a
+                stream, say): latency and deadline count from there. By default now.
 
         Raises:
             InputError: the observation cannot be used, and the policy names no action for that.
             ContractError: the system failed, and the policy names no action for that.
         """
-        begun, time_ = time.perf_counter(), moment()
+        begun, time_ = time.perf_counter() if begun is None else begun, moment()
         with self._lock:
             number, self._number = self._number, self._number + 1
         identity = str(uuid.uuid4())
         limit = self.policy.explain.deadline_ms
-        deadline = None if limit is None else Deadline(limit / 1000, self.costs)
+        deadline = None if limit is None else Deadline(limit / 1000, self.costs, started=begun)
         self._background.tend()
         try:
             choice = choose(self.system, observation, given)
@@ -170,7 +178,8 @@ class ExplanationAgent:
             explained = "no" if explanation is None else "inline"
         elif self.worker is not None and (wanted == "background" or triggers):
             job = Job(
-                identity, number, observation, choice.action, triggers, time_, self.policy.context(), self.labels
+                identity, number, observation, choice.action, triggers, time_, self.policy.context(), self.labels,
+                choice.given.notes,
             )  # fmt: skip
             self.worker.offer(job)
             explained = "queued"

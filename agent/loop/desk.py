@@ -16,6 +16,7 @@ from .jobs import Job, Outcome
 
 if TYPE_CHECKING:
     from ...modalities.contract import System
+    from ...modalities.given import Given
     from ..explainer import Settings
     from ..explanation import Explanation
     from ..log.log import Log
@@ -60,7 +61,7 @@ class Desk:
         """Explain a decision and log it. What goes wrong is told, and nothing is raised."""
         start, clock = time.monotonic(), time.monotonic_ns()
         try:
-            explanation = self._explainer.explain(job.observation)
+            explanation = self._explainer.explain(job.observation, given=_told(job.notes))
         except Exception as error:  # noqa: BLE001  # whatever a system does, the next job is another one
             spent = time.monotonic() - start
             return Outcome(job.id, job.number, "failed", seconds=spent, fault=f"not explained: {text_of(error)}")
@@ -164,6 +165,13 @@ def open_desk(
         return Desk(load_system(make), settings, log)
     system = make()
     return Desk(copy.deepcopy(system) if copied else system, settings, log)
+
+
+def _told(notes: tuple[str, ...]) -> Given | None:
+    """What is to be told of an observation, as an explainer takes it."""
+    from ...modalities.given import Given
+
+    return Given({}, notes=notes) if notes else None
 
 
 def _trigger(triggers: tuple[str, ...]) -> str:

@@ -29,6 +29,7 @@ class Job:
         time: when it was decided, ISO 8601 with an offset.
         policy: ``name``, ``version`` and ``digest``; empty where there is none.
         labels: for analysts.
+        notes: what is to be told of the observation, one sentence each.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Job:
     time: str
     policy: Mapping[str, str]
     labels: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def did(act: str) -> str:
 def act_told(predicate: Mapping[str, Any]) -> str:
     """An operator's act as a sentence."""
     act = _text(predicate.get("act"))
-    what = "the decision" if predicate.get("about") is not None else "the agent"
+    what = "the agent" if predicate.get("about") is None and predicate.get("agent") is not None else "the decision"
     told = f"{_text(predicate.get('who'))} {did(act)} {what}"
     if predicate.get("action"):
         told += f"; in its place: {_text(predicate.get('action'))}"
@@ -129,7 +129,8 @@ def _noted(predicate: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What an agent noted: what happened, then its detail name by name."""
     time = _text(predicate.get("said"))
     event = _text(predicate.get("event"))
-    rows = [("event", event), ("happened", f"{when(time)} UTC" if time else ""), ("agent", _text(predicate.get("agent")))]
+    happened = f"{when(time)} UTC" if time else ""
+    rows = [("event", event), ("happened", happened), ("agent", _text(predicate.get("agent")))]
     detail = predicate.get("detail")
     if not isinstance(detail, Mapping):
         rows.append(("detail", _plain(detail)))

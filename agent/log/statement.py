@@ -59,7 +59,7 @@ _MEMBERS = {
     "retention": "rule dropped records subject who",
     "time": "checkpoint token authority",
     "witness": "checkpoint",
-    "note": "",
+    "note": "agent event detail said",
 }
 # What a predicate may declare critical and be read all the same: the members whose meaning this version knows.
 _KNOWN: Mapping[str, frozenset[str]] = MappingProxyType(

@@ -72,3 +72,10 @@ def test_whatever_stands_in_a_predicate_it_is_read_or_refused(key, value):
     for read, made in ((read_decisions, decision()), (read_acts, act("d00000", "accepted"))):
         with suppress(RecordError):
             read([{**made, key: value}])
+
+
+def test_acts_on_an_agent_are_about_no_decision_and_left_out():
+    on_agent = {**act("d00000", "overridden"), "about": None, "agent": "robot 7"}
+    assert [one.act for one in read_acts([on_agent, act("d00000", "accepted")])] == ["accepted"]
+    with pytest.raises(RecordError, match="'about' is None"):
+        read_acts([{**on_agent, "agent": None}])

@@ -35,6 +35,14 @@ NAMES = "labels act who reason action key subject hold subjects records scope ru
         ("opened", {"origin": "o"}, "the log begins"),
         ("map", {"name": "captum.input"}, "captum.input"),
         ("note", {}, ""),
+        ("note", {"event": "lost", "detail": {"count": 3, "why": "a full disk"}}, "lost: 3, a full disk"),
+        ("note", {"event": "oversight", "detail": {"before": "none", "after": "slow"}}, "oversight: slow"),
+        ("note", {"event": "closed", "detail": None}, "closed"),
+        (
+            "note",
+            {"event": "decided", "detail": {"action": "STOP", "chosen": "GO", "latency_ms": 12.3, "explained": "no"}},
+            "decided: STOP in the place of GO, 12 ms, explained: no",
+        ),
     ],
 )
 def test_an_entry_is_told_in_a_few_words(kind, predicate, told):
@@ -44,6 +52,8 @@ def test_an_entry_is_told_in_a_few_words(kind, predicate, told):
 def test_acts_verdicts_and_times_are_words():
     told = act_told({"act": "overridden", "who": "Ann", "reason": "x", "action": "GO"})
     assert told == "Ann overrode the decision; in its place: GO. Reason: x"
+    told = act_told({"act": "released", "who": "Ann", "reason": "x", "agent": "robot 7", "about": None})
+    assert told == "Ann released the agent. Reason: x"
     assert did("praised") == "praised"
     assert (verdict_told("supported"), verdict_told(None), verdict_told("odd")) == ("✓ supported", "", "odd")
     assert cause_told("inaccurate") == "predictions miss"
@@ -78,6 +88,21 @@ def test_a_decision_is_told_name_by_name():
     assert (rows["shares"], rows["flags"], rows["clock"]) == ("vision +1.00", "sealed", "backwards by 3 s")
 
 
+def test_what_an_agent_notes_is_told_name_by_name():
+    detail = {"action": "STOP", "probabilities": {"STOP": 0.81234, "GO": 0.2}, "late": False, "skipped": ["a", "b"]}
+    note = {"event": "decided", "agent": "robot 7", "said": "2026-11-23T20:12:33.281000+00:00", "detail": detail}
+    assert said("note", {"id": "x", "time": "y", **note}) == [
+        ("event", "decided"),
+        ("happened", "2026-11-23 20:12:33 UTC"),
+        ("agent", "robot 7"),
+        ("action", "STOP"),
+        ("probabilities", "STOP 0.8123, GO 0.2"),
+        ("late", "no"),
+        ("skipped", "a, b"),
+    ]
+    assert said("note", {"event": "odd", "detail": 3}) == [("event", "odd"), ("detail", "3")]
+
+
 def test_long_values_are_cut():
     rows = dict(said("time", {"id": "x", "token": "a" * 300, "checkpoint": {"size": 3}, "list": list(range(10))}))
     assert rows["token"].endswith("… (300 characters)")
@@ -86,7 +111,10 @@ def test_long_values_are_cut():
     assert "id" not in rows
 
 
-@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from([*NAMES.split(), "flags", "shares", "clock"]), JSON))
+@given(
+    st.sampled_from(KINDS),
+    st.dictionaries(st.sampled_from([*NAMES.split(), "flags", "shares", "clock", "event", "detail", "said"]), JSON),
+)
 def test_whatever_an_entry_holds_is_told(kind, predicate):
     assert isinstance(gist(kind, predicate), str)
     assert all(isinstance(name, str) and isinstance(value, str) for name, value in said(kind, predicate))

@@ -235,7 +235,10 @@ def test_an_unknown_or_absent_critical_member_is_refused(said, known):
     )
 
 
-@pytest.mark.parametrize(("kind", "member"), [("decision", "verdict"), ("note", "about"), ("keys", "from_entry")])
+@pytest.mark.parametrize(
+    ("kind", "member"),
+    [("decision", "verdict"), ("note", "about"), ("note", "event"), ("note", "said"), ("keys", "from_entry")],
+)
 def test_a_known_critical_member_is_read(kind, member):
     said = {member: None, "critical": [member]}
     assert new_statement(kind, said, ABOUT).predicate[member] is None

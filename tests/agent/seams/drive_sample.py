@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def sound(seconds: float, rate: int = RATE) -> np.ndarray:
     return (np.arange(round(seconds * rate)) % 30_000).astype(np.int16)
 
 
-def write_drive(path: Path, seconds: float = 6.0, start: float = 0.0, **options: str) -> Path:
+def write_drive(path: Path, seconds: float = 6.0, start: float = 0.0, **options: Any) -> Path:
     """Write a drive of a frame each half second, sound in pieces of a quarter, and two instructions."""
     whole = sound(seconds)
     with DriveWriter(path, **options) as drive:

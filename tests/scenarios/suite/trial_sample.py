@@ -28,6 +28,7 @@ class Piece:
     mask: np.ndarray | None = None
     time: tuple[float, float] | None = None
     span: tuple[int, int] | None = None
+    what: str = "toy"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def scene(**there: bool) -> Made:
     return Made(whole, {part.name: part for part in parts})
 
 
-def variant(name: str = "as it stands", **there: bool) -> Varied:
+def variant(name: str = "as written", **there: bool) -> Varied:
     """A variant of nothing but the scene."""
     made = scene(**there)
     return Varied(name, made.observation, made)

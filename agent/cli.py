@@ -19,6 +19,7 @@ from ..errors import InputError, VeridicalError
 from .audit.cli import audit
 from .cli_calibrate import calibrate, read_for
 from .cli_check import check
+from .cli_commands import GROUP, CommandGroup
 from .cli_concepts import concepts
 from .cli_evaluate import evaluate
 from .cli_explain_options import check_asked, concept_options, known_of
@@ -32,6 +33,13 @@ __all__ = ["cli", "main"]
 
 _STAGES = ("prepare", "decide", "attribute", "verify", "concepts", "name", "fuse")
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_HERE = __name__.rpartition(".")[0]
+_LATER = {
+    "drive": f"{_HERE}.seams.cli_drive:drive",
+    "explain-all": f"{_HERE}.batch.cli_explain_all:explain_all",
+    "policy": f"{_HERE}.cli_policy:policy",
+    "serve": f"{_HERE}.serve.cli_serve:serve",
+}
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -48,7 +56,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.exit()
 
 
-@click.group(context_settings=_HELP)
+@click.group(cls=CommandGroup, context_settings=_HELP, modules=_LATER, points=GROUP)
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Print version.")
 def cli() -> None:
     """Explain what an autonomous system saw, heard and read, and test whether the explanation is true."""

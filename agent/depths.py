@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTROLS", "DEPTHS", "settings_at"]
 
-DEPTHS = ("account", "verdict", "ladder", "full")
+DEPTHS = ("account", "verdict", "measured", "ladder", "full")
 """``account``: the gradient's account, nothing edited. ``verdict``: its claims and controls edited, and judged.
-``ladder``: all rungs until one is supported, with concepts and the task, without names and fusion. ``full``: all."""
+``measured``: the same, and where it does not hold, effects are searched for and measured; concepts and the task.
+``ladder``: all rungs until one is supported, and all that is looked into besides, but for names and fusion.
+``full``: all there is."""
 
 CONTROLS = 19
 """Control edits at the depth ``verdict``: the fewest with which p can be 0.05."""
@@ -37,11 +39,14 @@ def settings_at(depth: str) -> Settings:
     if depth == "ladder":
         return Settings(namer=None, fusion=None)
     return Settings(
-        ladder=LadderSettings(rungs=("gradient",), stage="account" if depth == "account" else "all"),
+        ladder=LadderSettings(
+            rungs=("gradient", "measured") if depth == "measured" else ("gradient",),
+            stage="account" if depth == "account" else "all",
+        ),
         verify=VerifySettings(controls=CONTROLS, neighbours=0, supersets=0),
         namer=None,
         fusion=None,
-        known=Known(settings=None),
+        known=Known() if depth == "measured" else Known(settings=None),
         diagnose=False,
         further=False,
     )

@@ -4,129 +4,44 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..concepts.naming import Namer
+from ..concepts.layer import LayerFindings
 from ..errors import ContractError, DeadlineError
 from ..fusion.frame import FusedFrame, MapOrigin, fuse, fuse_units
 from ..fusion.lanes import overlap
 from ..fusion.measure import Laboratory
 from ..fusion.speech import Spoken
-from ..modalities.contract import Observation, Prepared, SplitSystem, System
+from ..modalities.contract import Observation, Prepared, System
 from ..modalities.deadline import Deadline, within
+from ..modalities.deciding import decide_prepared
 from ..modalities.engines.diagnose import diagnose
 from ..modalities.evidence import Segmentation
 from ..modalities.given import Given
 from ..modalities.held import held
 from ..modalities.observation import prepare, segment
 from ..modalities.saliency import Diagnostics
-from ..modalities.scorer import Scorer, logits_of
+from ..modalities.scorer import Scorer
 from ..modalities.target import Target, decision_score
 from ..verifier.commitment import digest_array
-from ..verifier.ladder import LadderSettings, Proposal, climb
-from ..verifier.verify import Reference, Verification, VerifySettings, look_further
+from ..verifier.ladder import Proposal, climb
+from ..verifier.verify import Verification, look_further
 from .arrays import collect_arrays
 from .assemble import Findings, assemble, signal_digest
 from .conclude import Known, conclude, find_concepts
+from .course import Course, Progress
 from .explanation import Explanation
 from .fuse import Fused, fuse_further
-from .fuse_settings import FusionSettings
 from .prototypes import prototype_arrays
+from .settings import Settings
 from .telemetry import explaining, mirror
 
-__all__ = ["Explainer", "Settings", "decide_prepared", "explain"]
-
-Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a decision is explained.
-
-    Attributes:
-        ladder: which rungs are climbed, and how far.
-        verify: operators, controls, what *supported* asks for.
-        namer: how sure an encoder must be to give a name; None gives no names, and loads no encoder for them.
-        fusion: what is looked into of the senses together; None looks into nothing.
-        known: the system's concepts and its task; by default the system's own ``concepts`` and ``task``, if it has
-            any.
-        reference: what was measured of the system beforehand (`veridical.verifier.calibrate`); by default the
-            system's own ``reference``, if it has one.
-        salt: of the control edits. By default a fresh one is drawn after the commitment; a function is asked for it
-            then, with the commitment's digest, such as a log for its head (`agent.logged.head_salt`); a text is a fixed
-            one, for repeating a verification.
-        input_salts: of the digests of the signals, by sense, hexadecimal; drawn afresh by default. With those of an
-            earlier result, and its salt, the same controls come again.
-        diagnose: whether saturation and variation of the gradient at the input are looked at: five gradients more.
-        further: whether each sense is taken away as a whole, everything but the first claim, and all claims together.
-    """
-
-    ladder: LadderSettings = field(default_factory=LadderSettings)
-    verify: VerifySettings = field(default_factory=VerifySettings)
-    namer: Namer | None = field(default_factory=Namer)
-    fusion: FusionSettings | None = field(default_factory=FusionSettings)
-    known: Known = field(default_factory=Known)
-    reference: Reference | None = None
-    salt: str | Callable[[str], str] | None = None
-    input_salts: Mapping[str, str] = field(default_factory=dict)
-    diagnose: bool = True
-    further: bool = True
-
-
-class _Clock:
-    """Time spent by stage, milliseconds."""
-
-    def __init__(self, progress: Progress | None, deadline: Deadline | None = None) -> None:
-        self.spent: dict[str, float] = {}
-        self.deadline = deadline
-        self.progress = progress or (lambda stage, share: None)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
-        """Time a block."""
-        self.progress(name, 0.0)
-        start = time.perf_counter()
-        yield lambda share: self.progress(name, share)
-        self.add(name, time.perf_counter() - start)
-        self.progress(name, 1.0)
-
-    def add(self, name: str, seconds: float) -> None:
-        """Count time that was spent on a stage elsewhere."""
-        self.spent[name] = self.spent.get(name, 0.0) + 1000 * seconds
-
-
-@torch.no_grad()
-def decide_prepared(
-    system: System, prepared: Mapping[str, Prepared], features: Mapping[str, Tensor] | None = None
-) -> Tensor:
-    """Return a system's scores of all actions, (actions,), from features where a split system's are known of all.
-
-    Raises:
-        ContractError: scores of another type or shape, or not finite.
-    """
-    if features and isinstance(system, SplitSystem) and set(features) >= set(prepared):
-        tail = Tail(system)
-        return logits_of(tail, features, 1, "for one observation")[0]
-    return logits_of(system, {m: p.tensor for m, p in prepared.items()}, 1, "for one observation")[0]
-
-
-class Tail:
-    """The second half of a split system, called as a system is: with features."""
-
-    def __init__(self, system: SplitSystem) -> None:
-        self.modalities, self.actions, self._decide = system.modalities, system.actions, system.decide
-
-    def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return the scores of all actions."""
-        return self._decide(inputs)
+__all__ = ["Explainer", "Progress", "Settings", "explain"]
 
 
 def _diagnose(system: System, prepared: Mapping[str, Prepared], action: int) -> dict[str, Diagnostics]:
@@ -236,7 +151,7 @@ class Explainer:
             else:
                 spoken = None
             notes = (*state.notes, *(given.notes if given is not None else ()))
-            clock = _Clock(stages, deadline)
+            clock = Course(stages, deadline)
             found = self._explain(system, observation, clock, notes, spoken, given or Given({}))
             mirror(found.to_dict())
             return found
@@ -245,7 +160,7 @@ class Explainer:
         self,
         system: System,
         observation: Observation,
-        clock: _Clock,
+        clock: Course,
         held_notes: tuple[str, ...],
         spoken: Spoken | None,
         given: Given,
@@ -294,11 +209,11 @@ class Explainer:
         climbed = replace(climbed, attempts=(*climbed.attempts[:-1], final))
         clock.add("verify", time.perf_counter() - start)
         clock.progress("verify", 1.0)
-        told = time.perf_counter()
         fused = frames[id(final.proposal)]
         known = self._known()
         with clock.stage("concepts"):
-            layer = find_concepts(laboratory, final.verification, known, settings.verify.criteria.least)
+            layer, known = self._concepts(laboratory, final.verification, known)
+        told = time.perf_counter()
         with clock.stage("name"):
             findings = Findings(
                 system=system,
@@ -338,6 +253,19 @@ class Explainer:
             with within(deadline, f"segment: {' + '.join(missing)}", what="cutting signals into evidence units"):
                 found |= segment(system, missing)
         return {m: found[m] for m in prepared}
+
+    def _concepts(
+        self, laboratory: Laboratory, verification: Verification, known: Known
+    ) -> tuple[LayerFindings, Known]:
+        """Look for concepts, if there is the time; without them nothing is held against a task."""
+        least = self.settings.verify.criteria.least
+        if known.settings is not None and known.banks:
+            try:
+                with within(laboratory.deadline, "concepts", what="looking for concepts and checking the task"):
+                    return find_concepts(laboratory, verification, known, least), known
+            except DeadlineError:
+                known = replace(known, settings=None, task=None)
+        return find_concepts(laboratory, verification, known, least), known
 
     def _further(self, laboratory: Laboratory, verification: Verification) -> Verification:
         """Look further, if there is the time."""

@@ -27,6 +27,7 @@ from .jobs import Job, Outcome
 from .journal import Journal
 from .oversight import Change, Overseer
 from .policy import FINDINGS, Explaining, Policy
+from .salting import PatientSalt
 from .triggers import Triggers, modality_disagreement
 from .worker import Worker
 
@@ -105,13 +106,18 @@ class ExplanationAgent:
             self.journal.close(5.0)
             raise
         if log is not None:
-            self._quick = replace(self._quick, salt=head_salt(log))
+            self._quick = replace(self._quick, salt=PatientSalt(log))
         self._lock, self._number, self._closed = threading.Lock(), 0, False
+        self._explaining = threading.Lock()  # who explains holds the system still, and others wait for that
         notes = [*self._triggers.notes, *stand_still(system)]
         said = {"policy": policy.context(), "system": {"digest": getattr(system, "digest", None)}, "notes": notes}
         self.journal.say("started", said)
         if policy.explain.mode == "inline" and callable(getattr(system, "example", None)):
-            self.warm()
+            try:
+                self.warm()
+            except BaseException:
+                self.close(5.0)
+                raise
 
     def warm(self, observation: Observation | None = None, times: int = 2) -> dict[str, float]:
         """Measure what explaining costs, so that a deadline can be kept: before the loop begins, without a deadline.
@@ -135,7 +141,8 @@ class ExplanationAgent:
             observed = observation
         explainer = Explainer(self.system, self._quick)
         for _ in range(times):
-            explainer.explain(observed, deadline=Deadline(float("inf"), self.costs))
+            with self._explaining:
+                explainer.explain(observed, deadline=Deadline(float("inf"), self.costs))
         return self.costs.to_dict()
 
     def decide(
@@ -227,7 +234,8 @@ class ExplanationAgent:
         if self._log is not None:
             explainer = Explainer(self.system, replace(explainer.settings, salt=head_salt(self._log)))
         begun, clock = moment(), time.monotonic_ns()
-        found = explainer.explain(observation, progress)
+        with self._explaining:
+            found = explainer.explain(observation, progress)
         self.journal.keep(found, self._context(found.result["id"], begun, clock, "request"))
         return found
 
@@ -323,21 +331,26 @@ class ExplanationAgent:
         skipped: list[str],
         faults: list[str],
     ) -> Explanation | None:
-        """Explain now, as far as the deadline allows."""
+        """Explain now, as far as the deadline allows; not at all while another thread explains (`explain`)."""
+        if not self._explaining.acquire(blocking=False):
+            skipped.append("Not explained: another explanation was under way, and a decision does not wait for it.")
+            return None
         if deadline is not None:
             deadline.seconds -= _SPARE
         begun, clock = moment(), time.monotonic_ns()
         try:
             found = Explainer(self.system, self._quick).explain(observation, given=choice.given, deadline=deadline)
+            skipped += deadline.skipped if deadline is not None else []
+            self.journal.keep(found, self._context(identity, begun, clock, "inline"))
+            return found
         except DeadlineError:
             skipped += deadline.skipped if deadline is not None else []
             return None
         except Exception as error:  # noqa: BLE001  # an exception in explaining never reaches the loop
             self._background.wrong("explaining", error, faults)
             return None
-        skipped += deadline.skipped if deadline is not None else []
-        self.journal.keep(found, self._context(identity, begun, clock, "inline"))
-        return found
+        finally:
+            self._explaining.release()
 
     def _failed(self, error: Exception, identity: str, number: int, time_: str, begun: float) -> Decision:
         """The system chose nothing: what the policy puts in its place, or the error."""

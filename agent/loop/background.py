@@ -77,7 +77,7 @@ class Background:
         worker = self.worker
         idle = self._policy.explain.mode == "off" if worker is None else not (worker.waiting or worker.busy)
         if idle:
-            self._overseer.idle()
+            self.changed(self._overseer.idle())
         self.changed(self._overseer.check())
 
     def wrong(self, where: str, error: Exception, faults: list[str]) -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ...modalities.contract import Observation, Prepared, SplitSystem, System
+from ...modalities.deciding import decide_prepared
 from ...modalities.given import Given
 from ...modalities.held import parts
 from ...modalities.observation import prepare
 from ...modalities.target import decision_score
-from ..explainer import decide_prepared
 from .findings import UNUSABLE
 
 __all__ = ["Choice", "choose", "stand_still"]

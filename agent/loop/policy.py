@@ -66,7 +66,7 @@ class Explaining:
     sample: float = 0.0
     triggers: tuple[str, ...] = ()
     margin: float = 0.5
-    depth: str = "verdict"
+    depth: str = "measured"
     worker: str = "process"
     restarts: int = 3
 

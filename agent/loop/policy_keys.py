@@ -182,7 +182,7 @@ EXPLAIN = (
     Key("sample", "number", "Share of decisions that are explained without any cause.", 0.0, least=0, most=1),
     Key("triggers", "words", "What is looked for, and calls for an explanation.", (), TRIGGERS),
     Key("margin", "number", "Below it a margin is low, nats.", 0.5, least=0, most=1000),
-    Key("depth", "word", "How far decisions are explained.", "verdict", DEPTHS),
+    Key("depth", "word", "How far decisions are explained.", "measured", DEPTHS),
     Key("worker", "word", "Where the background is: a process or a thread.", "process", WORKERS),
     Key("restarts", "whole", "How often a worker that died is started again.", 3, least=0, most=100),
 )

@@ -16,6 +16,7 @@ _MODES = {
 }
 _DEPTHS = {
     "account": "An explanation is an account that nothing tests: its verdict stays open.",
+    "measured": "An explanation ends with a verdict; where it does not hold, effects are searched for and measured.",
     "verdict": "An explanation ends with a verdict: what it claims was tested by edits.",
     "ladder": "An explanation climbs from rung to rung until an account is supported, with concepts and the task.",
     "full": "An explanation is whole: verdict, concepts, names, and what the senses do together.",

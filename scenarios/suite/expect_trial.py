@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from ...agent.depths import settings_at
-from ...agent.explainer import Explainer, Settings, decide_prepared
+from ...agent.explainer import Explainer, Settings
 from ...agent.explanation import Explanation
 from ...errors import ContractError, VeridicalError
 from ...fusion.measure import Laboratory
 from ...modalities.contract import Observation, Prepared, SplitSystem, System
+from ...modalities.deciding import decide_prepared
 from ...modalities.given import Given
 from ...modalities.held import held
 from ...modalities.observation import prepare, segment
@@ -34,7 +35,7 @@ from .reliance_parts import Parts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Decided", "Trial", "system_fails"]
+__all__ = ["Decided", "Trial", "reliance", "system_fails"]
 
 _TIMED = 5  # decisions of which the median is the latency
 
@@ -86,12 +87,11 @@ class Trial:
         Args:
             system: what is tried.
             variants: of the scenario (`vary.variants`).
-            settings: how decisions are explained; by default the ladder with concepts and task, without names and
-                fusion.
+            settings: how decisions are explained; by default at the depth ``measured``, with concepts and task.
             salt: of control edits: a text, so that a run can be repeated, or what gives a log's head.
         """
         self.system, self.variants = system, tuple(variants)
-        self.settings = replace(settings or settings_at("ladder"), salt=salt)
+        self.settings = replace(settings or settings_at("measured"), salt=salt)
         self.explanations: dict[str, Explanation] = {}
         self._features = TensorStore()
         self._decided: dict[str, Decided | VeridicalError] = {}
@@ -264,3 +264,17 @@ def system_fails(where: str) -> Iterator[None]:
     except Exception as error:
         told = " ".join(str(error).split())[:200] or "it says nothing more"
         raise ContractError(f"system: it failed on {where} with {type(error).__name__}: {told}") from error
+
+
+def reliance(system: System, variant: Any) -> Reliance:
+    """Return what a system's decision rests on, by the parts of a variant's scene.
+
+    Args:
+        system: what decides.
+        variant: of a scenario (`vary.variants`).
+
+    Raises:
+        InputError: the observation cannot be used.
+        ContractError: the system fails on it, or cannot be measured.
+    """
+    return Trial(system, [variant]).reliance(variant)

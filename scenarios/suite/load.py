@@ -161,7 +161,7 @@ def _checked(data: dict[str, Any], lines: Lines, path: Path) -> Scenario:
 
 def _check_files(loaded: LoadedScenario) -> None:
     """Refuse a scenario that names files which are not there."""
-    seen, expect = loaded.scenario.observation, loaded.scenario.expect
+    seen, expect, driven = loaded.scenario.observation, loaded.scenario.expect, loaded.scenario.storyboard
     if seen is not None:
         for i, name in enumerate(seen.camera or ()):
             loaded.file(name, f"observation.camera.{i}")
@@ -169,3 +169,5 @@ def _check_files(loaded: LoadedScenario) -> None:
             loaded.file(seen.microphone, "observation.microphone")
     if expect.oversight is not None:
         loaded.file(expect.oversight.policy, "expect.oversight.policy")
+    if driven is not None and driven.policy is not None:
+        loaded.file(driven.policy, "storyboard.policy")

@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...fusion.measure import Laboratory
-from ...modalities.contract import System
 from ...modalities.wording import nats, percent
 from ...verifier.judge import Criteria
 from ...verifier.verify import operators_of
 
-__all__ = ["LEAST", "REST", "Effect", "Group", "Reliance", "measure_groups", "reliance"]
+__all__ = ["LEAST", "REST", "Effect", "Group", "Reliance", "measure_groups"]
 
 LEAST = Criteria.least
 """Nats: smallest effect that counts, as in a verdict; where all falls together are smaller, shares mean nothing."""
@@ -149,22 +148,6 @@ class Reliance:
             "passes": self.passes,
             "notes": list(self.notes),
         }
-
-
-def reliance(system: System, variant: Any) -> Reliance:
-    """Return what a system's decision rests on, by the parts of a variant's scene.
-
-    Args:
-        system: what decides.
-        variant: of a scenario (`vary.variants`).
-
-    Raises:
-        InputError: the observation cannot be used.
-        ContractError: the system fails on it, or cannot be measured.
-    """
-    from .expect_trial import Trial
-
-    return Trial(system, [variant]).reliance(variant)
 
 
 def measure_groups(laboratory: Laboratory, groups: Sequence[Group], operators: int = 2) -> Reliance:

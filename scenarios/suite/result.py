@@ -12,7 +12,18 @@ import numpy as np
 from ...agent.record.canonical import canonical_json
 from ...errors import InputError
 
-__all__ = ["KINDS", "RESULT_FORMAT", "STATUSES", "About", "Checked", "Exhibits", "Result", "Seen", "status_of"]
+__all__ = [
+    "KINDS",
+    "RESULT_FORMAT",
+    "STATUSES",
+    "About",
+    "Checked",
+    "Exhibits",
+    "Result",
+    "Seen",
+    "reproduced_by",
+    "status_of",
+]
 
 RESULT_FORMAT = "veridical.scenario-result/1"
 """Name and version of a result's layout."""
@@ -255,3 +266,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def reproduced_by(result: Result) -> str:
+    """Return the command that runs the scenario again."""
+    return f"veridical scenarios run {result.scenario.file}"

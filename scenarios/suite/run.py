@@ -22,7 +22,7 @@ from ...modalities.contract import System
 from .expect import check, unasked
 from .expect_trial import Trial, system_fails
 from .load import LoadedScenario
-from .result import About, Checked, Exhibits, Result, Seen, status_of
+from .result import About, Checked, Exhibits, Result, Seen, reproduced_by, status_of
 
 if TYPE_CHECKING:
     from ...agent.log.log import Log
@@ -65,11 +65,6 @@ def run_scenario(
     if log is not None:
         result = _noted(result, loaded, log)
     return result if report is None else _reported(result, loaded, report)
-
-
-def reproduced_by(result: Result) -> str:
-    """Return the command that runs the scenario again."""
-    return f"veridical scenarios run {result.scenario.file}"
 
 
 def _ran(loaded: LoadedScenario, about: About, system: System | None, log: Log | None, tell: Progress) -> Result:

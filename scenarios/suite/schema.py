@@ -78,14 +78,16 @@ class Scenario(Model):
     """Variants at most, the scene as written included; more are refused, none is left out in silence."""
     perturb: Annotated[tuple[Annotated[tuple[PerturbSpec, ...], Many()], ...], Field(max_length=64)] = ()
     """Perturbations, each making variants of its own; those in a list of their own disturb together."""
-    expect: Expect
-    """What must hold."""
+    expect: Expect = Field(default_factory=Expect.model_construct)
+    """What must hold; may be left out beside a storyboard, which says so itself."""
 
     @model_validator(mode="after")
     def _whole(self) -> Scenario:
         if (self.scene is None) == (self.observation is None):
             given = "both are given" if self.scene else "neither is given"
             raise refuse("", f"scene and observation: {given}; give the one or the other")
+        if self.storyboard is None and "expect" not in self.model_fields_set:
+            raise refuse("", "the key is missing; add 'expect', and say at least which action must be chosen")
         if self.storyboard is not None and self.scene is None:
             raise refuse("storyboard", "there is no scene to drive through; give scene, not observation")
         if self.vary and self.scene is None:
@@ -163,6 +165,7 @@ def scenario_schema() -> dict[str, Any]:
         **schema,
         "title": "Scenario",
         "description": f"A scenario file, {FORMAT}.",
+        "anyOf": [{"required": ["expect"]}, {"required": ["storyboard"]}],
     }
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from ...agent.report import check_report
 from ...agent.wording import clean, nats, number, percent
 from ...errors import InputError
-from .result import STATUSES, Checked, Result, Seen
+from .result import STATUSES, Checked, Result, Seen, reproduced_by
 from .suite_report_rows import counted, expectations, families_of, matrices, rows_of
 from .suite_report_scene import pictured
 
@@ -99,8 +99,6 @@ def _write(target: Path, page: str) -> Path:
 
 def render_scenario(result: Result) -> str:
     """Return the report of a scenario as one HTML document."""
-    from .run import reproduced_by
-
     mark, side = MARKS[result.status]
     met = sum(check.held is True for check in result.checked)
     base = result.variants[0] if result.variants else None

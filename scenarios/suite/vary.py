@@ -152,17 +152,21 @@ def _varied(loaded: LoadedScenario, values: Mapping[str, Any]) -> Variant:
         spec = SceneSpec.model_validate(plain)
     except ValidationError as error:
         _, what = min(told(fault, {}) for fault in error.errors(include_url=False))
-        raise loaded.error(f"vary.{next(iter(values))}", f"with {name} the scene is none: {what}") from error
+        at = next((path for path in values if what.startswith(".".join(_steps(path)))), next(iter(values)))
+        raise loaded.error(f"vary.{at}", f"with {name} the scene is none: {what}") from error
     composed = _composed(loaded, spec)
     return Variant(name, composed.observation, composed, dict(values))
 
 
+def _steps(path: str) -> list[str]:
+    """The steps of a dotted path from the scene on: ``thing`` is ``things``, ``light`` is ``background.light``."""
+    first, *others = path.removeprefix("scene.").split(".")
+    return [*_SHORT.get(first, first).split("."), *others]
+
+
 def _put(loaded: LoadedScenario, plain: dict[str, Any], path: str, value: Any) -> None:
-    """Put a value where a dotted path leads: ``thing`` for ``things``, ``light`` for ``background.light``."""
-    steps = path.split(".")
-    if steps[0] == "scene":
-        steps = steps[1:]
-    steps = [*_SHORT.get(steps[0], steps[0]).split("."), *steps[1:]] if steps else [""]
+    """Put a value where a dotted path leads."""
+    steps = _steps(path)
     here: Any = plain
     for i, step in enumerate(steps):
         last = i == len(steps) - 1

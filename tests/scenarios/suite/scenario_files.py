@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from veridical.errors import InputError
+from veridical.scenarios.suite.compose import Composed
 from veridical.scenarios.suite.load import LoadedScenario, read_scenario
+from veridical.scenarios.suite.schema import SceneSpec
+from veridical.scenarios.suite.vary import Variant
 
 TEXT = """\
 scenario: A known dog
@@ -51,3 +54,15 @@ def refused(folder: Path, *changes: tuple[str, str], act: Any = read_scenario) -
     said = str(caught.value)
     assert "\n" not in said
     return said.replace(f"{folder}/", "")
+
+
+def scene_of(found: LoadedScenario) -> SceneSpec:
+    """Return its scene."""
+    assert found.scenario.scene is not None
+    return found.scenario.scene
+
+
+def composed_of(variant: Variant) -> Composed:
+    """Return the scene of a variant, composed."""
+    assert variant.composed is not None
+    return variant.composed

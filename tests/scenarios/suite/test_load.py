@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.scenarios.suite.scenario_files import TEXT, loaded, refused, write
+from tests.scenarios.suite.scenario_files import TEXT, loaded, refused, scene_of, write
 from veridical.errors import InputError
 from veridical.scenarios.suite.load import find_scenarios, read_scenario
 from veridical.scenarios.suite.load_yaml import MOST_BYTES, MOST_DEPTH, read_yaml
@@ -20,7 +20,7 @@ def test_a_scenario_is_read(tmp_path):
     assert (found.name, found.scenario.family) == ("dog", "right-reason")
     assert found.digest.startswith("sha256:")
     assert len(found.digest) == 71
-    assert found.scenario.scene.things[0].kind == "animal"
+    assert scene_of(found).things[0].kind == "animal"
     assert found.where("scene.things.0.which") == f"{tmp_path}/dog.scenario.yaml:9"
     assert found.where("expect.action.0") == f"{tmp_path}/dog.scenario.yaml:14"
     assert found.where("") == f"{tmp_path}/dog.scenario.yaml:1"
@@ -41,6 +41,12 @@ def test_a_path_with_dots_is_one_key_of_vary(tmp_path):
         ("SLOW", "[]", "14: expect.action: the list is empty; give a value, or leave the key out"),
         ("where: ahead", "where: [1]", "9: scene.things.0.where: a list stands where mapping or text is wanted"),
         ("where: ahead", "size: 5", "9: scene.things.0.size: 5 is out of range; give at most 2"),
+        ("expect:\n  action: SLOW\n", "", "1: the key is missing; add 'expect', and say at least"),
+        (
+            "expect:",
+            "storyboard: {policy: a.toml, must: {goal: {ahead: 5, within: 30}}}\nexpect:",
+            "13: storyboard.policy: there is no file 'a.toml' in the scenario's folder",
+        ),
         ("version: 1\n", "", "1: version: the key is missing; add 'version'"),
         ("version: 1", "version: 2", "2: version: 2 is not known here; version 1 of the format is read"),
         ("version: 1", "version: yes", "2: version: 'yes' stands where a whole number is wanted"),
@@ -83,7 +89,7 @@ def test_several_faults_are_counted_and_the_first_is_told(tmp_path):
 def test_only_true_and_false_are_truth_values(tmp_path, word):
     said = refused(tmp_path, ("where: ahead", f"flip: {word}"))
     assert "scene.things.0.flip" in said
-    assert loaded(tmp_path, ("where: ahead", "flip: true")).scenario.scene.things[0].flip
+    assert scene_of(loaded(tmp_path, ("where: ahead", "flip: true"))).things[0].flip
 
 
 @pytest.mark.parametrize("number", ["1e-1", "5e-1", "0x1", "0o1", "01", "1_0", "0:30", ".inf", ".nan", "'0.5'", ".5"])
@@ -96,7 +102,7 @@ def test_a_number_that_readers_differ_on_is_none(tmp_path, number):
 def test_words_that_look_like_truth_values_are_words(tmp_path):
     # What YAML 1.1 takes for false, null's sister and a date, and 1.2 for text, is text.
     found = loaded(tmp_path, ("which: synthetic 3", "which: no"), ("A known dog", "2024-02-03"))
-    assert found.scenario.scene.sounds[0].which == "no"
+    assert scene_of(found).sounds[0].which == "no"
     assert found.scenario.scenario == "2024-02-03"
 
 
@@ -142,7 +148,7 @@ def test_only_plain_data_is_read(tmp_path, new, said):
 def test_what_is_no_scenario_at_all(tmp_path, content, said):
     path = tmp_path / "a.scenario.yaml"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="a.scenario.yaml") as caught:
+    with pytest.raises(InputError, match=r"a\.scenario\.yaml") as caught:
         read_scenario(path)
     assert said in str(caught.value)
 
@@ -177,11 +183,12 @@ def test_any_bytes_are_read_or_refused(content):
 def test_a_file_that_was_damaged_is_read_or_refused(tmp_path_factory, at, cut, put):
     path = tmp_path_factory.mktemp("damaged") / "a.scenario.yaml"
     path.write_text(TEXT[:at] + put + TEXT[at + cut :], "utf-8")
+    said = ""
     try:
         read_scenario(path)
     except InputError as error:
-        assert str(error).startswith(str(path))
-        assert "\n" not in str(error)
+        said = str(error)
+    assert not said or (said.startswith(str(path)) and "\n" not in said)
 
 
 def test_a_link_may_not_lead_out_of_the_folder(tmp_path):
@@ -209,7 +216,7 @@ def test_files_are_found_once_and_in_order(tmp_path):
 
 
 def test_nothing_to_find_is_told(tmp_path):
-    with pytest.raises(InputError, match="no file \\*.scenario.yaml in this folder"):
+    with pytest.raises(InputError, match=r"no file \*\.scenario\.yaml in this folder"):
         find_scenarios([tmp_path])
     with pytest.raises(InputError, match="neither a scenario file nor a folder"):
         find_scenarios([tmp_path / "none.scenario.yaml"])
@@ -226,6 +233,8 @@ def test_a_file_that_may_not_be_read(tmp_path):
 
 
 def test_importing_the_loader_is_cheap():
-    told = "import sys, veridical.scenarios.suite.load; print(*{'torch', 'yaml', 'pydantic', 'numpy'} & set(sys.modules))"
+    told = (
+        "import sys, veridical.scenarios.suite.load; print(*{'torch', 'yaml', 'pydantic', 'numpy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

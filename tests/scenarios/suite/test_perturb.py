@@ -3,6 +3,7 @@
 import io
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,12 +29,12 @@ CASES = [(name, sense) for name, kind in KINDS.items() for sense in kind.senses]
 EXACT = [case for case in CASES if case[0] not in ("absent", "conflict", "broken", "gradient-patch", "babble")]
 
 
-def frames(kind=np.uint8, count=4, side=32):
+def frames(kind: Any = np.uint8, count=4, side=32):
     values = np.random.default_rng(1).integers(20, 230, (count, side, side, 3), np.uint8)
     return values if kind is np.uint8 else (values / 255).astype(kind)
 
 
-def wave(kind=np.float32, channels=None):
+def wave(kind: Any = np.float32, channels=None):
     rng = np.random.default_rng(2)
     made = np.clip(0.2 * rng.standard_normal((RATE, channels) if channels else RATE), -1, 1)
     return made.astype(kind) if np.dtype(kind).kind == "f" else (made * 30_000).astype(kind)
@@ -88,7 +89,7 @@ def test_each_is_pure_and_seeded_and_nothing_at_strength_zero(name, sense, stamp
 def test_frames_keep_shape_type_and_range(case, strength, seed, kind, shape):
     values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     signal = values if kind is np.uint8 else (values / 255).astype(kind)
-    after = perturb({"vision": signal}, *case, strength, seed)["vision"]
+    after = perturb({"vision": signal}, case[0], case[1], strength, seed)["vision"]
     assert after.shape == signal.shape
     assert after.dtype == signal.dtype
     assert np.isfinite(after).all()
@@ -110,7 +111,7 @@ def test_frames_keep_shape_type_and_range(case, strength, seed, kind, shape):
 def test_sounds_keep_shape_type_and_range(case, strength, seed, kind, channels, silent):
     signal = wave(kind, channels) * (0 if silent else 1)
     signal = signal.astype(kind)
-    after, rate = perturb({"audio": (signal, RATE)}, *case, strength, seed)["audio"]
+    after, rate = perturb({"audio": (signal, RATE)}, case[0], case[1], strength, seed)["audio"]
     assert (rate, after.shape, after.dtype) == (RATE, signal.shape, signal.dtype)
     assert np.isfinite(after).all()
     if np.dtype(kind).kind == "f":
@@ -356,6 +357,7 @@ def test_gradients_are_off_again_after_a_patch():
         ({"text": "a"}, "typo", {"frames": [0]}, "typo does not read frames; it takes no options"),
         ({"text": 3}, "typo", {}, "the text is a int"),
         ({"vision": np.zeros((1, 4, 4, 3))}, "blur", {"frames": [1]}, "there is no frame 1; there are 1"),
+        ({"vision": np.zeros((1, 4, 4, 3))}, "patch", {"at": [0.5, 2]}, "a middle of [0.5, 2]"),
         ({"vision": np.zeros((1, 4, 4, 3))}, "gradient-patch", {"target": "STOP"}, "give system and target"),
         ({"vision": np.zeros((0, 4, 4, 3))}, "blur", {}, "the sequence holds no frames"),
         ({"vision": "none.png"}, "blur", {}, "none.png"),

@@ -1,15 +1,21 @@
 """What the format takes and refuses, in models and as a JSON Schema."""
 
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.scenarios.suite.scenario_files import TEXT
+from tests.scenarios.suite.scenario_files import TEXT, composed_of
+from veridical.scenarios.suite import schema_storyboard
+from veridical.scenarios.suite.load import read_scenario
+from veridical.scenarios.suite.perturb_names import KINDS, SENSES
 from veridical.scenarios.suite.schema import Scenario, scenario_schema
+from veridical.scenarios.suite.vary import variants
 
 SCHEMA = jsonschema.Draft202012Validator(scenario_schema())
 
@@ -36,12 +42,14 @@ def test_the_schema_is_one():
 
 def test_every_key_is_described():
     plain = []
-    for name, model in {**SCHEMA.schema["$defs"], "Scenario": SCHEMA.schema}.items():
+    for name, model in {**scenario_schema()["$defs"], "Scenario": scenario_schema()}.items():
         for key, told in model.get("properties", {}).items():
             if "description" not in told:
                 plain.append(f"{name}.{key}")
     assert plain == []
 
+
+DRIVE = {"must": {"goal": {"ahead": 5, "within": 30}}}
 
 FULL = {
     "tags": ["siren"],
@@ -181,14 +189,51 @@ def test_an_observation_in_files_has_no_things_and_no_scene_to_vary():
     seen = {"scene": None, "observation": {"instruction": "Go on."}}
     assert faults(**seen, expect={"rely_on": [{"thing": 0}]})[0][0] == "expect.rely_on.0.thing"
     assert faults(**seen, vary={"light": [1, 2]})[0][0] == "vary"
-    assert faults(**seen, storyboard={})[0][0] == "storyboard"
+    assert faults(**seen, storyboard=DRIVE)[0][0] == "storyboard"
     told = {"counterfactual": {"without": {"words": "Go on."}, "action": "STOP"}}
     assert faults(**seen, expect=told)[0][0] == "expect.counterfactual.0.without.words"
     read = Scenario.model_validate(given(**seen, expect={"rely_on": {"words": "Go"}}))
     assert read.expect.rely_on[0].what == "words"
 
 
+def test_a_storyboard_says_itself_what_must_hold():
+    data = {key: value for key, value in given(storyboard=DRIVE, scene={}).items() if key != "expect"}
+    assert SCHEMA.is_valid(data)
+    assert Scenario.model_validate(data).expect.action is None
+    del data["storyboard"]
+    assert not SCHEMA.is_valid(data)
+    with pytest.raises(ValidationError, match="the key is missing; add 'expect'"):
+        Scenario.model_validate(data)
+
+
 def test_nothing_in_a_scenario_changes():
     read = Scenario.model_validate(given())
     with pytest.raises(ValidationError, match="frozen"):
         read.limit = 3
+
+
+DOCS = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text("utf-8")
+
+
+def test_the_guide_names_every_key_and_every_perturbation():
+    own = schema_storyboard.__name__
+    driven = {name for name, each in vars(schema_storyboard).items() if getattr(each, "__module__", "") == own}
+    models = {name: told for name, told in scenario_schema()["$defs"].items() if name not in driven}
+    keys = {key for told in [scenario_schema(), *models.values()] for key in told.get("properties", {})}
+    silent = [key for key in sorted(keys | set(KINDS)) if not re.search(rf"\b{re.escape(key)}\b", DOCS)]
+    assert silent == []
+    table = DOCS[DOCS.index("## The perturbations") : DOCS.index("## `expect`")]
+    assert [name for name in KINDS if f"| `{name}` | " not in table] == []
+    for name, kind in KINDS.items():
+        row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` | "))
+        senses = row.split(" | ")[1]
+        assert senses == ("all" if kind.senses == SENSES else ", ".join(kind.senses)), name
+
+
+def test_the_guides_example_is_a_scenario(tmp_path, stamps):
+    text = DOCS[DOCS.index("```yaml\n") + 8 :]
+    path = tmp_path / "known-dog.scenario.yaml"
+    path.write_text(text[: text.index("```")], "utf-8")
+    found = variants(read_scenario(path))
+    assert len(found) == 1 + 2 + 2 * 2
+    assert {composed_of(variant).rule.name for variant in found} == {"known animal"}

@@ -14,7 +14,15 @@ The command line prints it and leaves with status 2.
 
 from __future__ import annotations
 
-__all__ = ["ContractError", "DeadlineError", "InputError", "IntegrityError", "RecordError", "VeridicalError", "WeightsError"]
+__all__ = [
+    "ContractError",
+    "DeadlineError",
+    "InputError",
+    "IntegrityError",
+    "RecordError",
+    "VeridicalError",
+    "WeightsError",
+]
 
 
 class VeridicalError(Exception):

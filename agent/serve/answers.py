@@ -10,9 +10,11 @@ from .problem import TYPES
 
 __all__ = [
     "ANSWERS",
+    "Answer",
     "ChangeAnswer",
     "DecisionAnswer",
     "ExplanationAnswer",
+    "FaultAnswer",
     "HealthAnswer",
     "OutcomeAnswer",
     "PolicyAnswer",

@@ -16,6 +16,7 @@ __all__ = [
     "ReleaseRequest",
     "Signal",
     "SoundSignal",
+    "Strict",
     "WordSignal",
 ]
 

@@ -190,7 +190,7 @@ def _variants(scenario: Scenario) -> Iterator[tuple[list[Cell], frozenset[str]]]
 
 
 def _perturbed(scenario: Scenario) -> Iterator[list[tuple[str, str]]]:
-    """Sense and perturbation of all that is done together, for each combination of strengths; strength 0 does nothing."""
+    """Sense and perturbation of what is done together, for each choice of strengths; strength 0 does nothing."""
     for specs in scenario.perturb:
         for strengths in itertools.product(*(spec.strength for spec in specs)):
             yield [(spec.senses[0], spec.name) for spec, strength in zip(specs, strengths, strict=True) if strength > 0]

@@ -19,7 +19,7 @@ from .reliance import Effect, Reliance
 from .result import Checked
 from .schema_expect import Expect, NotRelyOn, RelyOn
 
-__all__ = ["check_reasons", "concept_effect", "held_by"]
+__all__ = ["check_reasons", "concept_effect", "held_by", "senses_of"]
 
 Wanted = RelyOn | NotRelyOn
 

@@ -14,7 +14,19 @@ from pydantic import Field, StrictBool, model_validator
 from .schema_base import Action, Line, Many, Model, Number, Path, Slug, refuse, unknown
 from .schema_scene import SoundSpec
 
-__all__ = ["Actor", "Criteria", "Event", "Storyboard", "Trigger"]
+__all__ = [
+    "Actor",
+    "Criteria",
+    "Event",
+    "Goal",
+    "NeedlessStops",
+    "SpeedNear",
+    "StopBefore",
+    "Storyboard",
+    "Trigger",
+    "Walk",
+    "YieldWithin",
+]
 
 Metres = Annotated[Number, Field(ge=0, le=200)]
 Signed = Annotated[Number, Field(ge=-200, le=200)]
@@ -73,12 +85,10 @@ class Actor(Model):
 
     name: Slug
     """What the criteria call it."""
-    kind: (
-        Annotated[
-            Literal["animal", "vehicle", "obstacle", "stop-sign", "sign", "tree"] | None,
-            Field(alias="is"),
-        ]
-    ) = None
+    kind: Annotated[
+        Literal["animal", "vehicle", "obstacle", "stop-sign", "sign", "tree"] | None,
+        Field(alias="is"),
+    ] = None
     """What is seen, as Courier's policy has it; left out: it is only heard."""
     which: Line | None = None
     """Name of the picture; left out: one of the kind, drawn by the scene's seed."""
@@ -191,7 +201,7 @@ class Storyboard(Model):
 
     seconds: Annotated[Number, Field(ge=1, le=120)] = 30.0
     """How long it runs at most; it ends where the goal is reached."""
-    step: Literal[1.0, 0.5, 1] = 1.0
+    step: Annotated[Number, Field(ge=0.5, le=1)] = 1.0
     """Seconds from one decision to the next."""
     speed: Annotated[Number, Field(ge=0, le=5)] = 1.4
     """The robot's at the start, metres a second; it drove so before."""

@@ -1,4 +1,4 @@
-"""The world of a closed loop, in ticks: the robot moves as it decided, actors as their events say. Nothing is random."""
+"""The world of a closed loop, in ticks: the robot moves as it decided, actors as their events say, without chance."""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ def test_every_command_in_the_documents_is_understood(path):
         words = re.findall(r'"[^"]*"|\S+', line.split(" # ")[0])
         command = cli.cli
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-            command = command.commands[words.pop(0)]
+            command = command.get_command(click.Context(command), words.pop(0))
+            assert command is not None, line
         command.make_context("veridical", [word.strip('"') for word in words], resilient_parsing=False)
 
 

@@ -108,7 +108,9 @@ def test_listeners_are_told_and_one_that_fails_keeps_nobody_from_hearing():
     background.listeners += [failing, lambda outcome: heard.append(outcome.id)]
     background._outcome(Outcome("a", 0, "explained", "GO", "supported", findings=("supported",)))
     assert heard == ["a"]
-    assert notes.of("fault") == [{"kind": "a listener of outcomes", "what": "a listener of outcomes: ZeroDivisionError: a"}]
+    assert notes.of("fault") == [
+        {"kind": "a listener of outcomes", "what": "a listener of outcomes: ZeroDivisionError: a"}
+    ]
 
 
 def test_what_went_wrong_is_a_fault_of_the_decision_and_noted():
@@ -131,7 +133,9 @@ def test_no_worker_is_hired_where_none_is_needed(mode):
 def test_a_process_needs_to_know_how_it_gets_a_system():
     background, _ = made()
     background._policy = Policy(explain=Explaining(worker="process"))
-    with pytest.raises(InputError, match=r"^agent: a worker process makes a system of its own.*give make_system, or say"):
+    with pytest.raises(
+        InputError, match=r"^agent: a worker process makes a system of its own.*give make_system, or say"
+    ):
         background.hire(Toy(reads_cat, READER), None, settings_at("account"), None)
 
 

@@ -101,7 +101,7 @@ def test_a_score_that_is_not_finite_is_no_choice(kind, value):
     [
         {"vision": np.full((32, 32, 3), np.nan)},
         {"vision": "no such file.png"},
-        {"vision": object()},
+        {"vision": 3 + 4j},
         {"smell": 1},
         {},
         None,

@@ -84,7 +84,9 @@ class Answering:
     def __init__(self, system: Any) -> None:
         self.system, self.asked = system, []
 
-    def decide(self, observation: Mapping[str, Any], given: Any = None, request: bool = False, begun: float = 0.0) -> Any:
+    def decide(
+        self, observation: Mapping[str, Any], given: Any = None, request: bool = False, begun: float = 0.0
+    ) -> Any:
         self.asked.append((observation, given, request))
         return "STOP"
 

@@ -11,7 +11,7 @@ export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-kills benchmark-latency benchmark-log benchmark-matches benchmark-names benchmark-precision benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-tamper benchmark-verdicts calibrate-courier concepts-courier fuzz clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-kills benchmark-latency benchmark-log benchmark-matches benchmark-names benchmark-precision benchmark-ray benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-tamper benchmark-verdicts calibrate-courier concepts-courier fuzz scenarios clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,12 @@ benchmark-precision: $(READY) ## measure bytes per record at each precision, and
 
 benchmark-tamper: $(READY) ## change single bytes everywhere, and see whether each change is found for the right reason
 	$(BIN)/python -m benchmarks.tamper
+
+benchmark-ray: $(READY) ## run a batch on two local nodes of Ray beside the local engine, one worker killed
+	$(BIN)/python -m benchmarks.ray_nodes
+
+scenarios: $(READY) ## run the shipped scenarios
+	$(BIN)/veridical scenarios run scenarios/shipped --reports out/scenarios
 
 fuzz: $(READY) ## feed the readers what nobody would write, for ten minutes
 	$(BIN)/python -m benchmarks.fuzz --minutes 10

@@ -143,6 +143,8 @@ class ExplanationAgent:
         for _ in range(times):
             with self._explaining:
                 explainer.explain(observed, deadline=Deadline(float("inf"), self.costs))
+        if self._log is not None:  # digests of all weights, which are taken once
+            self._context(str(uuid.uuid4()), moment(), time.monotonic_ns(), "request")
         return self.costs.to_dict()
 
     def decide(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from tests.toys import EYES, READER, SENTENCE, Toy, picture, reads_cat, sees_red
 from veridical.agent.depths import CONTROLS, DEPTHS, settings_at
@@ -19,7 +20,7 @@ def explained(depth: str):
 
 
 def test_a_depth_that_there_is_not_is_refused():
-    with pytest.raises(InputError, match=r"^depth: no 'deep'; there are account, verdict, ladder, full$"):
+    with pytest.raises(InputError, match=r"^depth: no 'deep'; there are account, verdict, measured, ladder, full$"):
         settings_at("deep")
 
 
@@ -47,6 +48,18 @@ def test_a_verdict_has_controls_enough_for_one_in_twenty():
     assert CONTROLS == 19 == sum(len(claim["controls"]) for claim in attempt["controls"])
     assert attempt["p"] <= 0.05
     assert "fusion" not in found.result
+
+
+def test_measured_goes_on_where_the_gradient_does_not_hold():
+    def saturated(x):
+        return 20 * torch.sigmoid(sees_red(x) + reads_cat(x)) - 10
+
+    system = Toy(saturated, EYES, READER)
+    found = {depth: Explainer(system, settings_at(depth)).explain(OBSERVATION) for depth in ("verdict", "measured")}
+    rungs = {d: [each["rung"] for each in f.result["verdict"]["attempts"]] for d, f in found.items()}
+    assert rungs["verdict"] == ["gradient"] == rungs["measured"][:1]
+    assert found["verdict"].verdict != "supported"
+    assert rungs["measured"][1] == "measured"
 
 
 def test_deeper_is_dearer():

@@ -33,7 +33,7 @@ ARMED = Oversight(slow={"PROCEED": "SLOW"}, fallback="YIELD", stop="STOP")
 
 def test_the_default_explains_all_in_the_background_and_changes_nothing():
     policy = Policy()
-    assert (policy.explain.mode, policy.explain.depth, policy.oversight.rules) == ("background", "verdict", ())
+    assert (policy.explain.mode, policy.explain.depth, policy.oversight.rules) == ("background", "measured", ())
     assert policy.check(ACTIONS) is policy
 
 
@@ -86,7 +86,10 @@ def test_a_policy_is_frozen_and_keeps_its_own_table():
         ({"triggers": ("low margn",)}, "holds 'low margn', which is not known; .*did you mean 'low margin'"),
         ({"triggers": ("request", "request")}, "holds 'request' twice; write it once"),
         ({"triggers": ("low margin",), "margin": 0.0}, "margin: 0.0 is never undercut"),
-        ({"depth": "deep"}, "depth: 'deep' is not known; write one of 'account', 'verdict', 'ladder', 'full'"),
+        (
+            {"depth": "deep"},
+            "depth: 'deep' is not known; write one of 'account', 'verdict', 'measured', 'ladder', 'full'",
+        ),
         ({"worker": "proces"}, "worker: 'proces' is not known; .*did you mean 'process'"),
         ({"restarts": -1}, "restarts: -1 is out of range"),
     ],

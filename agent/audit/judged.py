@@ -109,24 +109,25 @@ def _after(attempt: Mapping[str, Any], result: Mapping[str, Any] | None, asked: 
         found.add("off-record")
     elif stands is not None and stands.get("miss_p") is not None and stands["miss_p"] <= asked["alpha"]:
         return {"off-record"}
-    if not attempt["controls"]:
-        return found | {"too-small", "untested"}
-    ways = math.prod(len(each["controls"]) + 1 for each in attempt["controls"])
-    if 1 / ways > asked["alpha"]:
-        return found | {"too-small"}
-    if attempt["p"] > asked["alpha"]:
-        return found | {"unspecific"}
-    own = [c["effect"] for c in attempt["controls"][0]["controls"]]
-    over = sum(e < attempt["measured"][0] - EXACT for e in own) / len(own) if own else 0.0
-    if over > asked["overtaken"]:
-        return found | {"overtaken"}
+    if attempt["controls"]:
+        ways = math.prod(len(each["controls"]) + 1 for each in attempt["controls"])
+        if 1 / ways > asked["alpha"]:
+            return found | {"too-small"}
+        if attempt["p"] > asked["alpha"]:
+            return found | {"unspecific"}
+        own = [c["effect"] for c in attempt["controls"][0]["controls"]]
+        over = sum(e < attempt["measured"][0] - EXACT for e in own) / len(own) if own else 0.0
+        if over > asked["overtaken"]:
+            return found | {"overtaken"}
+    # Without controls the record does not tell whether none could be drawn or the test was cut short.
+    passed = {"holds"} if attempt["controls"] else {"too-small", "untested"}
     steady = None if result is None else result["verdict"]["stability"]
     if result is None:
-        return found | {"unstable", "off-data", "holds"}
+        return found | {"unstable", "off-data"} | passed
     if steady is not None and not math.fsum(steady["effects"]) / len(steady["effects"]) < -steady["noise"]:
         return found | {"unstable"}
     novelty = (stands or {}).get("off_data_p") or ()
-    return found | {"off-data" if novelty and max(novelty) <= asked["alpha"] / 5 else "holds"}
+    return found | ({"off-data"} if novelty and max(novelty) <= asked["alpha"] / 5 else passed)
 
 
 def critique(case: Case, sheet: Sheet) -> None:

@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...errors import InputError
 from .. import weights
+from .in_place import InPlaceReLU6
 
 __all__ = ["EfficientNetLite0", "load_efficientnet_lite0"]
 
@@ -43,9 +44,6 @@ class EfficientNetLite0(nn.Module):
         """Freeze and wrap timm's ``tf_efficientnet_lite0``."""
         super().__init__()
         self.network = network
-        for module in network.modules():
-            if isinstance(module, nn.ReLU6):
-                module.inplace = False  # hooks must see activations as they were
         self.register_buffer("mean", torch.tensor(IMAGENET_DEFAULT_MEAN).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(IMAGENET_DEFAULT_STD).view(3, 1, 1))
         info = ImageNetInfo()
@@ -90,7 +88,9 @@ def _fold_norms(module: nn.Module) -> None:
     children = list(module.named_children())
     for (first, conv), (second, norm) in pairwise(children):
         if isinstance(conv, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
-            setattr(module, first, fuse_conv_bn_eval(conv, cast("nn.BatchNorm2d", norm)))
-            setattr(module, second, norm.act)
+            folded = fuse_conv_bn_eval(conv, cast("nn.BatchNorm2d", norm))
+            setattr(module, first, folded)
+            act = norm.act
+            setattr(module, second, InPlaceReLU6(folded) if isinstance(act, nn.ReLU6) else act)
     for _, child in children:
         _fold_norms(child)

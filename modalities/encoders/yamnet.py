@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from .. import weights
+from .distinct import distinct
+from .in_place import InPlaceReLU
 
 __all__ = ["HOP_SAMPLES", "SAMPLE_RATE", "WINDOW_SAMPLES", "YAMNet", "load_yamnet", "mel_filterbank"]
 
@@ -72,7 +74,7 @@ class _Convolution(nn.Module):
         self.padding = (0, 0, 0, 0) if kernel == 1 else (1, 1, 1, 1) if stride == 1 else (0, 1, 0, 1)
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=1e-4)
-        self.act = nn.ReLU()
+        self.act = InPlaceReLU(self.norm)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(F.pad(x, self.padding))))
@@ -145,8 +147,11 @@ class YAMNet(nn.Module):
         whole = WINDOW_SAMPLES + (windows - 1) * HOP_SAMPLES
         spectrum = self.log_mel(F.pad(wave, (0, whole - wave.shape[1])))
         patches = spectrum.unfold(1, _PATCH, _PATCH_HOP).transpose(-1, -2)  # (batch, windows, 96, 64)
-        maps = self.blocks(self.stem(patches.reshape(-1, 1, _PATCH, spectrum.shape[-1])))
-        return maps.mean((-1, -2)).reshape(wave.shape[0], windows, _WIDTHS[-1])
+        patches = patches.reshape(-1, 1, _PATCH, spectrum.shape[-1])
+        rows = None if wave.requires_grad or len(wave) < 2 else distinct(patches)
+        maps = self.blocks(self.stem(patches if rows is None else patches[rows.first]))
+        found = maps.mean((-1, -2))
+        return (found if rows is None else found[rows.back]).reshape(wave.shape[0], windows, _WIDTHS[-1])
 
     def classify(self, embeddings: Float[Tensor, "batch windows 1024"]) -> Float[Tensor, "batch windows classes"]:
         """Return the logits of the classes; their sigmoid is the probability, each class by itself."""

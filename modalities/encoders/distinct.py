@@ -36,7 +36,7 @@ def distinct(rows: Tensor) -> Distinct:
     """
     first, back, place = list[int](), list[int](), dict[bytes, int]()
     for i, row in enumerate(rows.detach().cpu()):
-        key = sha256(row.contiguous().numpy()).digest()
+        key = sha256(row.contiguous().numpy().data).digest()
         if key not in place:
             place[key] = len(first)
             first.append(i)

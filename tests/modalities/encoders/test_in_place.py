@@ -39,7 +39,7 @@ def test_what_a_hook_saw_stays_as_it_was(where: str):
     act = InPlaceReLU6(before)
     seen = list[Tensor]()
     if where == "before":
-        handle = before.register_forward_hook(lambda _m, _i, output: seen.append(output))
+        handle = before.register_forward_hook(lambda *told: seen.append(told[-1]))
     else:
         handle = act.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0]))
     with torch.no_grad():

@@ -78,11 +78,15 @@ def run(monkeypatch, capsys):
     return call
 
 
-def commands(group=cli.cli, path="veridical"):
+def commands(group: click.Command = cli.cli, path="veridical"):
     """Every command with its full name, groups included."""
     yield path, group
-    for name, command in getattr(group, "commands", {}).items():
-        yield from commands(command, f"{path} {name}")
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None, name
+            yield from commands(command, f"{path} {name}")
 
 
 @pytest.mark.parametrize(("path", "command"), list(commands()))

@@ -23,6 +23,7 @@ from .expect import check, unasked
 from .expect_trial import Trial, system_fails
 from .load import LoadedScenario
 from .result import About, Checked, Exhibits, Result, Seen, reproduced_by, status_of
+from .suite_report_drive import Strip
 
 if TYPE_CHECKING:
     from ...agent.log.log import Log
@@ -80,8 +81,13 @@ def _ran(loaded: LoadedScenario, about: About, system: System | None, log: Log |
     if scenario.expect.oversight is not None:
         policy = loaded.file(scenario.expect.oversight.policy, "expect.oversight.policy")
     checked = check(trial, scenario.expect, policy, tell)
+    frames: tuple[np.ndarray, ...] = ()
     if scenario.storyboard is not None:
-        checked += _driven(loaded, tried)
+        from .storyboard import drive_storyboard
+
+        tell("drive", 0.9)
+        driven = drive_storyboard(loaded, tried)
+        checked, frames = [*checked, *driven.checked], driven.frames
     seen = tuple(_seen(trial, variant) for variant in trial.variants)
     result = Result(
         scenario=about,
@@ -90,22 +96,9 @@ def _ran(loaded: LoadedScenario, about: About, system: System | None, log: Log |
         variants=seen,
         seconds=0.0,
         notes=(*unasked(trial, scenario.expect), *_repeated(trial)),
-        **_account(trial),
+        **_account(trial, frames),
     )
     return result if log is None else _logged(result, loaded, trial, log)
-
-
-def _driven(loaded: LoadedScenario, system: System) -> list[Checked]:
-    """Run the closed loop, where it can be run."""
-    try:
-        from .storyboard import check_storyboard  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        told = "closed loops cannot be run by this version"
-        return [Checked("storyboard", None, "the closed loop is run", told, {}, "closed loop")]
-    try:
-        return list(check_storyboard(loaded, system))
-    except VeridicalError as error:
-        return [Checked("storyboard", False, "the closed loop is run", str(error), {}, "closed loop")]
 
 
 def _about(loaded: LoadedScenario, system: System | None) -> About:
@@ -143,7 +136,7 @@ def _perturbed(each: Any) -> str:
     return f"{each.name} of {', '.join(each.senses)}, strength {each.strength[0]:g}"
 
 
-def _account(trial: Trial) -> dict[str, Any]:
+def _account(trial: Trial, frames: tuple[np.ndarray, ...] = ()) -> dict[str, Any]:
     """What is told of the scene as written: its explanation, where one was asked for, its parts, its pictures.
 
     Of a scenario about variants alone, the first that was looked into stands for it.
@@ -159,7 +152,8 @@ def _account(trial: Trial) -> dict[str, Any]:
     measured = next((v for v in trial.variants if trial.asked(v) is not None), None)
     if measured is not None and (found := trial.asked(measured)) is not None:
         told["reliance"] = {**found.to_dict(), "variant": measured.name}
-    told["exhibits"] = _exhibits(explained or measured or trial.variants[0])
+    shown = _exhibits(explained or measured or trial.variants[0])
+    told["exhibits"] = Strip(**vars(shown), strip=frames) if frames else shown
     return told
 
 

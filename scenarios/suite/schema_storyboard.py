@@ -99,7 +99,7 @@ class Actor(Model):
     height: Size | None = None
     """Metres; left out: an animal 0.85, a vehicle 1.6, an obstacle 0.7, a sign 0.6, a tree 3."""
     hangs: Metres | None = None
-    """Metres from the ground to its lower edge; left out: 0, of signs 1.4."""
+    """Metres from the ground to its lower edge; left out: 0, of signs 0.5."""
     width: Size | None = None
     """Of its footprint, metres; left out: as it is drawn, of signs 0.1."""
     depth: Size = 0.4

@@ -82,7 +82,8 @@ def _stop(drive: Drive, one: StopBefore, name: str) -> Checked:
     stood = next((m for m, _ in ahead if abs(m.motion.speed) <= STILL), None)
     smallest, at = min(((s.before, m.time) for m, s in ahead), default=(None, None))
     if smallest is None or at is None:
-        return _checked(name, False, expected, f"{one.actor} never was in its way", None, gap=None, stood=None)
+        end = drive.moments[-1].time
+        return _checked(name, False, expected, f"{one.actor} never was in its way", end, gap=None, stood=None)
     if stood is None:
         happened = f"it never stood; it came as near as {smallest:.2f} m"
     else:
@@ -95,7 +96,7 @@ def _yield(drive: Drive, one: YieldWithin, name: str) -> Checked:
     expected = f"{' or '.join(one.actions)} within {one.seconds:g} s of hearing {one.actor}"
     heard = next((m.time for m in drive.moments if m.actors[one.actor].level > -math.inf), None)
     if heard is None:
-        return _checked(name, False, expected, f"{one.actor} was never heard", None, taken=None)
+        return _checked(name, False, expected, f"{one.actor} was never heard", drive.moments[-1].time, taken=None)
     step = next((s for s in drive.steps if s.time >= heard and s.action in one.actions), None)
     if step is None:
         return _checked(name, False, expected, f"it never did; heard from {heard:.2f} s on", heard + one.seconds)

@@ -119,7 +119,9 @@ class World:
         if target < 0:
             furthest = self._motion.ahead if self._furthest is None else self._furthest
             self._furthest = max(furthest, self._motion.ahead)
-            target = target if self._furthest - self._motion.ahead < limits.backs else 0.0
+            braking = min(self._motion.speed, 0.0) ** 2 / (2 * limits.braking)
+            backed = self._furthest - self._motion.ahead + braking - target * TICK
+            target = target if backed < limits.backs else 0.0
         else:
             self._furthest = None
         before = self._motion
@@ -241,6 +243,6 @@ class _Player:
             before=self._ahead - motion.ahead,
             in_way=self._seen and overlap(robot, self.box),
             collision=collision,
-            level=falloff(self._distance(motion)) if heard else -math.inf,
+            level=-falloff(self._distance(motion)) if heard else -math.inf,
             walks=(side, ahead) != (0.0, 0.0),
         )

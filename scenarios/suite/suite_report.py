@@ -16,6 +16,7 @@ from ...agent.report import check_report
 from ...agent.wording import clean, nats, number, percent
 from ...errors import InputError
 from .result import STATUSES, Checked, Result, Seen, reproduced_by
+from .suite_report_drive import shown_drive
 from .suite_report_rows import counted, expectations, families_of, matrices, rows_of
 from .suite_report_scene import pictured
 
@@ -122,6 +123,7 @@ def render_scenario(result: Result) -> str:
         "shown": _SHOWN,
         "further": len(result.variants) > _SHOWN,
         "command": clean(reproduced_by(result)),
+        "drive": shown_drive(result),
         **pictured(result.exhibits if known else None),
     }
     return _environment().get_template("scenario.html").render(shown)

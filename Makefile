@@ -11,7 +11,7 @@ export VERIDICAL_VOICES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-kills benchmark-latency benchmark-log benchmark-matches benchmark-names benchmark-precision benchmark-ray benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-tamper benchmark-verdicts calibrate-courier concepts-courier fuzz scenarios clean
+.PHONY: help explain test lint debian train-courier evaluate-courier benchmark-attention benchmark-attribution benchmark-causes benchmark-coherence benchmark-combinations benchmark-concepts benchmark-conservation benchmark-curvature benchmark-delay benchmark-faithfulness benchmark-faults benchmark-kills benchmark-latency benchmark-log benchmark-matches benchmark-names benchmark-precision benchmark-ray benchmark-realtime benchmark-sentences benchmark-shortcut benchmark-simulate benchmark-speech benchmark-suite benchmark-tamper benchmark-verdicts calibrate-courier concepts-courier fuzz scenarios clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ benchmark-faithfulness: $(READY) ## measure our explanations beside those of pee
 
 benchmark-latency: $(READY) ## measure what an explanation costs beside the decision itself
 	$(BIN)/python -m benchmarks.latency
+
+benchmark-realtime: $(READY) ## measure decisions, deadlines and memory on a stream, with and without the agent
+	$(BIN)/python -m benchmarks.realtime --parts latency,multiples,deadlines,soak
+
+benchmark-faults: $(READY) debian ## inject faults into a running agent: the loop goes on, the log holds, each is recorded
+	$(BIN)/python -m benchmarks.faults
+
+benchmark-suite: $(READY) debian ## run the shipped scenarios before both heads, by family
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --system both
 
 benchmark-causes: $(READY) ## measure how often the account names the true cause, and what the verdict says
 	$(BIN)/python -m benchmarks.causes

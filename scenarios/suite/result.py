@@ -248,9 +248,13 @@ def status_of(checked: Iterable[Checked], known_failure: str | None) -> str:
     """Return a scenario's status: strictly, so that a known failure that passes is said (as pytest's strict xfail).
 
     Args:
-        checked: every expectation; one that could not be settled counts as failed.
+        checked: every expectation; one that could not be settled counts as failed. One of kind ``run`` says that the
+            scenario itself could not be asked, which is an error and no failure that could be known of the system.
         known_failure: why it is known to fail; None where it is to pass.
     """
+    checked = tuple(checked)
+    if any(check.kind == "run" and check.held is not True for check in checked):
+        return "error"
     passed = all(check.held is True for check in checked)
     if known_failure is None:
         return "passed" if passed else "failed"

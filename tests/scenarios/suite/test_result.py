@@ -36,6 +36,12 @@ def test_a_status_is_strict(outcomes: list[bool | None], known: str | None):
         assert status == ("unexpectedly passed" if passed else "known failure")
 
 
+def test_a_misspelt_action_does_not_hide_behind_a_known_failure():
+    asked = Checked("actions", False, "the system knows STOPP", "it has no action 'STOPP'", {}, "run")
+    assert status_of([asked], "it does not see dogs") == "error"
+    assert status_of([Checked("action", True, "", ""), asked], None) == "error"
+
+
 def test_what_is_not_settled_is_among_the_failures():
     doubt = Checked("rely_on[0]", None, "rests on it", "not settled", {}, "reason")
     found = Result(about(), "failed", (doubt, Checked("action", True, "STOP", "STOP")), (), 0.0)

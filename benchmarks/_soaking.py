@@ -105,5 +105,5 @@ def _flatness(samples: list[dict[str, float]], who: str) -> dict[str, Any]:
         "peak_mib": max(every),
         "mib_per_hour": rise,
         "growth": growth,
-        "flat": abs(growth) < MOST_GROWTH or growth < 0,
+        "flat": bool(growth < MOST_GROWTH),
     }

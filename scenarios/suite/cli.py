@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_minimise import minimise
+from .cli_new import new
+from .cli_render import render
+
 if TYPE_CHECKING:
     from .result import Result
 
@@ -24,6 +28,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the whole re
 @click.group()
 def scenarios() -> None:
     """Run files that say what a system must do, and for which reason."""
+
+
+for _command in (minimise, new, render):
+    scenarios.add_command(_command)
 
 
 @scenarios.command()

@@ -169,6 +169,8 @@ class Explainer:
         settings, deadline = self.settings, clock.deadline
         if deadline is not None:  # what was measured must be told as well
             deadline.reserve = deadline.costs.estimate("tell") if deadline.costs.knows("tell") else 0.0
+            # Without the first account nothing can be told; so nothing is begun that only serves it.
+            deadline.ask(f"account: {settings.ladder.rungs[0]}", what="the first account")
         with clock.stage("prepare"):
             prepared = dict(given.prepared) or prepare(system, observation)
             _check_overlap(prepared)

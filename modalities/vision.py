@@ -25,7 +25,7 @@ from .quiet import one_thread
 from .regions import describe
 from .wording import listed
 
-__all__ = ["Vision"]
+__all__ = ["Vision", "neighbours_of"]
 
 View = tuple[tuple[str, ...], dict[str, np.ndarray], np.ndarray]
 
@@ -112,7 +112,7 @@ class Vision:
         """
         with one_thread():
             labels, frame_of = _superpixels(prepared, self.units)
-            neighbours = _neighbours(labels, frame_of)
+            neighbours = neighbours_of(labels, frame_of)
         areas = np.bincount(labels.ravel()) / self.size**2
         units = []
         for frame, (height, width) in enumerate(prepared.detail["sizes"]):
@@ -222,6 +222,19 @@ def _superpixels(
         frame_of += [len(labels)] * (int(dense.max()) + 1)
         labels.append(dense + len(frame_of) - int(dense.max()) - 1)
     return np.stack(labels).astype(np.int64), np.array(frame_of)
+
+
+def neighbours_of(
+    labels: Int[np.ndarray, "frames size size"], frame_of: Int[np.ndarray, " units"]
+) -> tuple[tuple[int, ...], ...]:
+    """Return each unit's neighbours: those that it touches, and those near it in the next or previous frame.
+
+    Args:
+        labels: each pixel's unit.
+        frame_of: each unit's frame; units of one frame follow one another.
+    """
+    with one_thread():
+        return _neighbours(labels, frame_of)
 
 
 def _neighbours(

@@ -16,7 +16,7 @@ from ...modalities.observation import prepare
 from ...modalities.target import decision_score
 from .findings import UNUSABLE
 
-__all__ = ["Choice", "choose", "stand_still"]
+__all__ = ["Choice", "choose", "stand_still", "version_of"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,15 @@ def choose(system: System, observation: Observation, given: Given | None = None)
     system = given.system or system
     prepared = dict(given.prepared) or prepare(system, observation)
     features = dict(given.features)
+    before = {m: version_of(p.tensor) for m, p in prepared.items()}
     if isinstance(system, SplitSystem):
         features |= {m: system.encode(m, p.tensor) for m, p in prepared.items() if m not in features}
     logits = given.logits if given.logits is not None else decide_prepared(system, prepared, features)
+    written = [m for m, p in prepared.items() if version_of(p.tensor) != before[m]]
+    if written:  # whoever explains must have what came in, not what was left of it
+        prepared |= {m: p for m, p in prepare(system, observation).items() if m in written}
+        told = f"The system wrote into its input ({', '.join(written)}); have it work on a copy"
+        given = replace(given, notes=(*given.notes, told))
     action = int(logits.argmax())
     first, second = logits.topk(2).values.tolist()
     known = replace(given, prepared=prepared, features=features, logits=logits)
@@ -86,6 +92,11 @@ def choose(system: System, observation: Observation, given: Given | None = None)
         first - second,
         logits,
     )
+
+
+def version_of(tensor: Tensor) -> int:
+    """Return a number that grows with each write into a tensor, as torch counts them; -1 where it does not."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def stand_still(system: System) -> list[str]:

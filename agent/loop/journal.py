@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from .journal_items import Item, Waiting
-from .journal_writing import Scribe
+from .journal_writing import SLOW, Scribe
 
 if TYPE_CHECKING:
     from ..explanation import Explanation
@@ -38,7 +38,6 @@ BATCH = 64
 """Notes that one transaction takes at the most."""
 
 _LONGEST_PAUSE = 5.0
-_STUCK = 2.0  # seconds after which a write that has not ended is trouble
 
 
 class Journal:
@@ -136,7 +135,7 @@ class Journal:
         since = self._busy_since
         if self._scribe is None:
             return None
-        if self._scribe.trouble is None and since is not None and time.monotonic() - since > _STUCK:
+        if self._scribe.trouble is None and since is not None and time.monotonic() - since > SLOW:
             return f"the log has not answered for {time.monotonic() - since:.0f} s"
         return self._scribe.trouble
 

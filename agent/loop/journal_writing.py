@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,9 @@ __all__ = ["Scribe"]
 
 BYTES = 64 * 1024
 """The most that a note's detail may take as JSON."""
+
+SLOW = 2.0
+"""Seconds from which on a write is slow, and is told of."""
 
 TRIES = 3
 """Attempts at an explanation that cannot be written while notes can."""
@@ -46,6 +51,7 @@ class Scribe:
         self._faults: list[Item] = []
         self._owing: list[Item] = []  # what is told of the journal itself, being written
         self._uncertain: set[str] = set()  # batches, by their first id, of which an attempt failed
+        self._slow: deque[float] = deque(maxlen=1000)  # seconds that the last writes took, while they are slow
         self._spell: dict[str, Any] = {}  # of trouble: the first reason, since when, how many attempts
 
     @property
@@ -66,12 +72,14 @@ class Scribe:
             Whether it is dealt with: written, or given up for a reason that no later attempt would mend. If not,
             the same batch must be tried again.
         """
+        start = time.monotonic()
         try:
             self._write(batch)
         except Exception as error:  # noqa: BLE001  # whatever a log does, the agent goes on
             return self._failed(batch, error)
         self.written += len(batch)
         self._recovered()
+        self._took(time.monotonic() - start)
         return True
 
     def own(self) -> bool:
@@ -166,6 +174,19 @@ class Scribe:
             said = {"what": "the log could not be written", **self._spell, "to": _now()}
             self._faults.append(Item("note", "fault", _now(), said))
         self.trouble, self._spell = None, {}
+
+    def _took(self, seconds: float) -> None:
+        """Note how long a write took: the first that is slow is told, and so is the end of them."""
+        if seconds > SLOW:
+            if not self._slow:
+                self._faults.append(
+                    Item("note", "fault", _now(), {"what": f"the log is slow: a write took {seconds:.1f} s"})
+                )
+            self._slow.append(seconds)
+        elif self._slow:
+            told = f"the log is slow no more: {len(self._slow)} writes took up to {max(self._slow):.1f} s"
+            self._faults.append(Item("note", "fault", _now(), {"what": told}))
+            self._slow.clear()
 
 
 def _there(log: Log, name: str) -> bool:

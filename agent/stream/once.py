@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -19,6 +20,7 @@ from ...modalities.evidence import Segmentation
 from ...modalities.given import Given
 from ...modalities.timed import place
 from ...modalities.vision import Vision
+from ..loop.choosing import version_of
 from .kept import Kept
 from .source import Rows, Source
 from .units import Units, join_frames
@@ -104,7 +106,8 @@ class Once:
         if not hand.shots or not _framewise(sense):
             if not hand.shots and not isinstance(hand.signal, str):
                 return sense.prepare(hand.signal)  # sound moves on with every window, and is prepared in no time
-            return self._prepared[m].get(_key(hand), lambda: sense.prepare(hand.signal))
+            kept = self._prepared[m].get(_key(hand), lambda: sense.prepare(hand.signal))
+            return replace(kept, tensor=kept.tensor.clone())  # a system that writes into it spoils this window alone
         parts = [self._prepared[m].get(s.key, partial(sense.prepare, [s.frame])) for s in hand.shots]
         first = parts[0]
         return Prepared(
@@ -138,7 +141,7 @@ class Once:
         rows = self.sources[m].rows
         if rows is None or m in self.whole:
             key = _key(hand) if hand.shots or isinstance(hand.signal, str) else _digest(prepared.tensor)
-            return self._rows[m].get(("whole", key), lambda: self._ask(m, prepared.tensor))
+            return self._rows[m].get(("whole", key), lambda: self._ask(m, prepared.tensor)).clone()
         pieces = _pieces(prepared.tensor, rows)
         by_frame = hand.shots and (rows.length, rows.hop) == (1, 1)
         keys = [s.key for s in hand.shots] if by_frame else [_digest(piece) for piece in pieces]
@@ -173,9 +176,15 @@ class Once:
 
     def _ask(self, m: str, x: Tensor) -> Tensor:
         assert isinstance(self.system, SplitSystem)  # noqa: S101 - for type checkers; asked before
+        before = version_of(x)
         features = self.system.encode(m, x)
         if len(features) != len(x):
             raise ContractError(f"system: encode({m!r}) returned {len(features)} rows for {len(x)}; one each is wanted")
+        if not torch.isfinite(features).all():
+            # Kept, it would be used again long after whatever made it is over.
+            raise ContractError(f"system: encode({m!r}) returned features that are not finite; look at its input")
+        if version_of(x) != before:
+            raise ContractError(f"system: encode({m!r}) wrote into its input; have it work on a copy")
         return features
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,7 @@ from ...modalities.target import decision_score
 from ...modalities.unrolled import RecurrentSystem
 from ..loop.choosing import stand_still
 from .carried import Carried, Memory
-from .counts import KEPT, quantiles
+from .counts import KEPT, LONGEST, quantiles
 from .intake import Intake
 from .once import Once
 from .sound import SoundBuffer
@@ -185,6 +186,7 @@ class Stream:
                 self.counts["troubles"] += 1
                 told = " ".join(str(error).split()) or type(error).__name__
                 self.trouble = told if isinstance(error, VeridicalError) else f"{type(error).__name__}: {told}"
+                given = Given({}, notes=(*notes, f"Decided from the observation alone: {self.trouble[:LONGEST]}"))
         decision = self.agent.decide(observation, given=given, request=request, begun=start)
         self.counts["decisions"] += 1
         self._times.append(time.perf_counter() - start)
@@ -234,8 +236,9 @@ class Stream:
         steps, window = steps_of({m: i.buffer for m, i in self._senses.items()}, at, self.step), {}
         for m, intake in self._senses.items():
             with intake.lock:
-                window[m] = at_hand(m, intake.buffer, at, self.step, steps)
-                intake.counts.used(window[m].age)
+                hand, lost = at_hand(m, intake.buffer, at, self.step, steps), intake.counts.untold()
+                window[m] = hand if lost is None else replace(hand, notes=(*hand.notes, f"{m}: {lost}"))
+                intake.counts.used(hand.age)
         return at, window, steps
 
     def _given(self, window: Mapping[str, AtHand], at: float, steps: int) -> Given:

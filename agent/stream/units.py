@@ -32,7 +32,7 @@ def join_frames(parts: Sequence[Segmentation], interval: float) -> Segmentation:
         units += [replace(u, index=len(units) + k, time=span, frame=frame) for k, u in enumerate(part.units)]
     joined = np.concatenate(labels)
     # Vision's own rule of who is whose neighbour: there must not be two.
-    return Segmentation(joined, tuple(units), vision._neighbours(joined, np.array(frame_of)))
+    return Segmentation(joined, tuple(units), vision.neighbours_of(joined, np.array(frame_of)))
 
 
 class Units(Mapping[str, Segmentation]):

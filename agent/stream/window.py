@@ -113,6 +113,9 @@ def _sound(name: str, buffer: SoundBuffer, at: float, seconds: float) -> AtHand:
     if missing > SNAP:
         told = f"{missing:.3g} of {seconds:g} s did not come in, and silence stands for it"
         notes.append(f"{SENSOR}{name} fell silent: {told}" if missing > source.hold else f"{name}: {told}")
+    elif not cut.samples.any():
+        # No microphone that works gives that: it has noise of its own.
+        notes.append(f"{SENSOR}{name} is silent: each of its samples is 0")
     return AtHand((cut.samples, buffer.rate), (), age, tuple(notes))
 
 

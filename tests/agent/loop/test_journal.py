@@ -180,7 +180,7 @@ def test_what_was_written_though_nobody_could_say_so_is_not_written_twice(home, 
 
 
 def test_a_log_that_hangs_holds_nobody_up(home, log, failing, monkeypatch):
-    monkeypatch.setattr("veridical.agent.loop.journal._STUCK", 0.05)
+    monkeypatch.setattr("veridical.agent.loop.journal.SLOW", 0.05)
     journal = Journal(lambda: log, "robot", capacity=100, patience_s=0.01)
     failing.gate.clear()
     spent = []
